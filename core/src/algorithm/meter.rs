@@ -1,0 +1,213 @@
+//! Token bucket, leaky bucket and GCRA: one arithmetic.
+//!
+//! The state is the theoretical arrival time `TAT`, the moment at which the bucket would be full
+//! (the meter empty) again. With capacity `B` and emission interval `T = P / R`, a request of cost
+//! `c` at time `t` is admitted when
+//!
+//! ```text
+//! max(TAT, t) + c·T − t ≤ B·T        and then TAT := max(TAT, t) + c·T
+//! ```
+//!
+//! Source: ITU-T I.371, the virtual scheduling form of the generic cell rate algorithm. The other
+//! two are views of it: tokens = B − max(0, TAT − t) / T, level = max(0, TAT − t) / T.
+//!
+//! `T` is rarely a whole number of microseconds, so a time is kept as whole microseconds and a
+//! remainder in units of 1/R microseconds, and nothing is rounded. The cell is that pair.
+
+use super::{Cell, Step, window::narrow};
+use crate::{decision::Decision, time::Timestamp};
+
+/// A time or a span: `whole + rest / R` microseconds, `rest < R`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Span {
+    whole: u64,
+    rest: u64,
+}
+
+/// Parameters of a meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meter {
+    capacity: u64,
+    /// `R` permits come back in `P` microseconds, in lowest terms; `R = 0`: none ever do.
+    refill: u64,
+    period: u64,
+    /// T, of one permit.
+    interval: Span,
+    /// B·T: the longest that TAT may lie ahead.
+    tolerance: Span,
+    /// How far ahead TAT lies for a key never seen.
+    first: Span,
+}
+
+impl Meter {
+    /// A bucket of `capacity` permits, of which `initial` are there at first, refilled with
+    /// `refill` permits in `period` microseconds.
+    ///
+    /// `None` when `period` is 0 or filling the bucket would take over 146,000 years.
+    #[must_use]
+    pub fn new(capacity: u64, initial: u64, refill: u64, period: u64) -> Option<Self> {
+        if period == 0 {
+            return None;
+        }
+        // Time stands still where nothing ever comes back, so any interval serves.
+        let (refill, period) = if refill == 0 { (0, 1) } else { lowest_terms(refill, period) };
+        let parts = refill.max(1);
+        let span = |permits: u64| {
+            let total = u128::from(permits) * u128::from(period);
+            let whole = u64::try_from(total / u128::from(parts)).ok()?;
+            (whole < 1 << 62).then(|| Span { whole, rest: narrow(total % u128::from(parts)) })
+        };
+        Some(Self {
+            capacity,
+            refill,
+            period,
+            interval: span(1)?,
+            tolerance: span(capacity)?,
+            first: span(capacity.saturating_sub(initial))?,
+        })
+    }
+
+    /// The rule of the module, for one key.
+    #[must_use]
+    pub fn step(&self, cell: Option<Cell>, now: Timestamp, cost: u32) -> Step {
+        let now = self.time(now);
+        let horizon = self.add(now, self.tolerance);
+        let tat = self.arrival(cell, now, horizon);
+        if u64::from(cost) > self.capacity {
+            return self.refusal(tat, horizon, Timestamp::MAX);
+        }
+        let charged = self.add(tat, self.span(cost));
+        if charged > horizon {
+            let retry_at = self.ceil(self.sub(charged, self.tolerance));
+            return self.refusal(tat, horizon, retry_at);
+        }
+        let remaining = self.permits_between(charged, horizon);
+        let decision = Decision::allow(self.capacity, remaining, self.ceil(charged));
+        Step { cell: charged.cell(), expires: self.forgettable(charged), decision }
+    }
+
+    /// Counts a refused request: what is left is taken, and an empty bucket stays empty from now.
+    #[must_use]
+    pub fn penalize(&self, cell: Option<Cell>, now: Timestamp, cost: u32) -> Step {
+        let still = self.time(now);
+        let horizon = self.add(still, self.tolerance);
+        let charged = self.add(self.arrival(cell, still, horizon), self.span(cost));
+        self.step(Some(charged.min(horizon).cell()), now, 0)
+    }
+
+    /// Gives `cost` permits back; the bucket never holds more than its capacity.
+    #[must_use]
+    pub fn refund(&self, cell: Cell, now: Timestamp, cost: u32) -> Step {
+        let still = self.time(now);
+        let tat = self.arrival(Some(cell), still, self.add(still, self.tolerance));
+        let back = self.span(cost);
+        let refunded = if tat <= back { still } else { self.sub(tat, back).max(still) };
+        self.step(Some(refunded.cell()), now, 0)
+    }
+
+    /// B.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// `(R, P)`: R permits come back in P microseconds.
+    #[must_use]
+    pub const fn refill(&self) -> (u64, u64) {
+        (self.refill, self.period)
+    }
+
+    /// B·T in microseconds, rounded up: the time in which an empty bucket fills.
+    #[must_use]
+    pub fn fill_micros(&self) -> u64 {
+        self.ceil(self.tolerance).as_micros()
+    }
+
+    fn refusal(&self, tat: Span, horizon: Span, retry_at: Timestamp) -> Step {
+        let retry_at = if self.refill == 0 { Timestamp::MAX } else { retry_at };
+        let remaining = self.permits_between(tat, horizon);
+        let decision = Decision::refuse(self.capacity, remaining, self.ceil(tat), retry_at);
+        Step { cell: tat.cell(), expires: self.forgettable(tat), decision }
+    }
+
+    /// max(TAT, t), and never further ahead than B·T: a TAT beyond that was written under a later
+    /// clock.
+    fn arrival(&self, cell: Option<Cell>, now: Span, horizon: Span) -> Span {
+        match cell {
+            Some(Cell(whole, rest)) => Span { whole, rest }.max(now).min(horizon),
+            None => self.add(now, self.first),
+        }
+    }
+
+    fn time(&self, now: Timestamp) -> Span {
+        Span { whole: if self.refill == 0 { 0 } else { now.as_micros() }, rest: 0 }
+    }
+
+    /// c·T.
+    fn span(&self, cost: u32) -> Span {
+        if cost == 1 {
+            return self.interval;
+        }
+        let parts = u128::from(self.refill.max(1));
+        let total = u128::from(cost) * u128::from(self.period);
+        Span { whole: narrow(total / parts), rest: narrow(total % parts) }
+    }
+
+    fn add(&self, a: Span, b: Span) -> Span {
+        let parts = self.refill.max(1);
+        // Both remainders are below R ≤ 2^63, so the sum fits.
+        let rest = a.rest + b.rest;
+        let (carry, rest) = if rest >= parts { (1, rest - parts) } else { (0, rest) };
+        Span { whole: a.whole.saturating_add(b.whole).saturating_add(carry), rest }
+    }
+
+    /// a − b; 0 if b is longer.
+    fn sub(&self, a: Span, b: Span) -> Span {
+        if a <= b {
+            return Span::default();
+        }
+        if a.rest >= b.rest {
+            return Span { whole: a.whole - b.whole, rest: a.rest - b.rest };
+        }
+        Span { whole: a.whole - b.whole - 1, rest: self.refill.max(1) - (b.rest - a.rest) }
+    }
+
+    /// ⌊(to − from) / T⌋.
+    fn permits_between(&self, from: Span, to: Span) -> u64 {
+        let gap = self.sub(to, from);
+        let parts = self.refill.max(1);
+        match gap.whole.checked_mul(parts).and_then(|ticks| ticks.checked_add(gap.rest)) {
+            Some(ticks) => ticks / self.period,
+            None => {
+                let ticks = u128::from(gap.whole) * u128::from(parts) + u128::from(gap.rest);
+                narrow(ticks / u128::from(self.period))
+            }
+        }
+    }
+
+    fn ceil(&self, span: Span) -> Timestamp {
+        if self.refill == 0 {
+            return if span.whole == 0 { Timestamp::ZERO } else { Timestamp::MAX };
+        }
+        Timestamp::from_micros(span.whole) + u64::from(span.rest > 0)
+    }
+
+    /// A full bucket is as good as one never seen, unless a bucket begins less than full.
+    fn forgettable(&self, tat: Span) -> Timestamp {
+        if self.first == Span::default() { self.ceil(tat) } else { Timestamp::MAX }
+    }
+}
+
+impl Span {
+    fn cell(self) -> Cell {
+        Cell(self.whole, self.rest)
+    }
+}
+
+fn lowest_terms(a: u64, b: u64) -> (u64, u64) {
+    let (mut x, mut y) = (a, b);
+    while y != 0 {
+        (x, y) = (y, x % y);
+    }
+    (a / x, b / x)
+}

@@ -1,0 +1,135 @@
+//! What was decided and until when.
+
+use arrayvec::ArrayVec;
+
+use crate::{batch::MAX_CHECKS, time::Timestamp};
+
+/// The answer of one policy for one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    allowed: bool,
+    limit: u64,
+    remaining: u64,
+    reset_at: Timestamp,
+    retry_at: Timestamp,
+}
+
+impl Decision {
+    /// The request may pass; `remaining` permits are left after it.
+    #[must_use]
+    pub const fn allow(limit: u64, remaining: u64, reset_at: Timestamp) -> Self {
+        Self { allowed: true, limit, remaining, reset_at, retry_at: Timestamp::ZERO }
+    }
+
+    /// The request is refused until `retry_at` ([`Timestamp::MAX`]: for ever).
+    #[must_use]
+    pub const fn refuse(
+        limit: u64,
+        remaining: u64,
+        reset_at: Timestamp,
+        retry_at: Timestamp,
+    ) -> Self {
+        Self { allowed: false, limit, remaining, reset_at, retry_at }
+    }
+
+    /// Whether this policy admits the request.
+    #[must_use]
+    pub const fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
+    /// Permits of a whole window, or the capacity of a bucket.
+    #[must_use]
+    pub const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The largest cost that would be admitted now.
+    #[must_use]
+    pub const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// When the key would be untouched again, if left idle.
+    #[must_use]
+    pub const fn reset_at(&self) -> Timestamp {
+        self.reset_at
+    }
+
+    /// For a refusal: when this same request would be admitted; `None` if it was allowed or never
+    /// will be.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        (!self.allowed && self.retry_at < Timestamp::MAX).then_some(self.retry_at)
+    }
+
+    /// For a refusal: whole seconds from `now`, rounded up and at least 1, until this same request
+    /// would be admitted.
+    #[must_use]
+    pub fn retry_after_secs(&self, now: Timestamp) -> Option<u64> {
+        self.retry_at().map(|at| at.secs_since_ceil(now).max(1))
+    }
+
+    /// Whether waiting can never help: the limit is 0, or the cost is above it.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        !self.allowed && self.retry_at == Timestamp::MAX
+    }
+
+    /// The same state as `self`, seen by a request that `other` decided.
+    pub(crate) const fn answered_by(self, other: Self) -> Self {
+        Self { allowed: other.allowed, retry_at: other.retry_at, ..self }
+    }
+}
+
+/// The answers to a whole [`Batch`](crate::Batch), in its order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    decisions: ArrayVec<Decision, MAX_CHECKS>,
+}
+
+impl Verdict {
+    /// A verdict of these decisions; those beyond [`MAX_CHECKS`] are dropped.
+    #[must_use]
+    pub fn new(decisions: impl IntoIterator<Item = Decision>) -> Self {
+        Self { decisions: decisions.into_iter().take(MAX_CHECKS).collect() }
+    }
+
+    /// Whether every check was admitted, and so all were charged.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.decisions.iter().all(Decision::is_allowed)
+    }
+
+    /// One decision for each check.
+    #[must_use]
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// Index of the check that decides: of a refusal the one that lasts longest, otherwise the one
+    /// with the smallest share of its limit left. 0 for an empty batch.
+    #[must_use]
+    pub fn deciding(&self) -> usize {
+        if self.decisions.len() < 2 {
+            return 0;
+        }
+        let closeness = |d: &Decision| match d.allowed {
+            false => (1, u128::from(d.retry_at.as_micros())),
+            true => {
+                let share = (u128::from(d.remaining) << 64) / u128::from(d.limit.max(1));
+                (0, u128::MAX - share)
+            }
+        };
+        let first_of_closest =
+            self.decisions.iter().enumerate().rev().max_by_key(|(_, d)| closeness(d));
+        first_of_closest.map_or(0, |(index, _)| index)
+    }
+
+    pub(crate) fn set(&mut self, index: usize, decision: Decision) {
+        match self.decisions.get_mut(index) {
+            Some(slot) => *slot = decision,
+            None => drop(self.decisions.try_push(decision)),
+        }
+    }
+}
