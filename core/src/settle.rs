@@ -36,9 +36,9 @@ pub trait Store {
     /// or later than `now`.
     fn log(&mut self, check: usize, now: Timestamp, period: u64) -> &Self::Log;
 
-    /// Adds an entry to the log of a check, whose newest entry will have left at `expires`; then
-    /// forgets the oldest above `most` permits.
-    fn append(&mut self, check: usize, now: Timestamp, cost: u32, expires: Timestamp, most: u64);
+    /// Adds an entry of `cost` to the log of a check, then forgets the oldest above `most` permits.
+    /// `after` is how the log stands then; it is empty again at its reset.
+    fn append(&mut self, check: usize, now: Timestamp, cost: u32, after: &Decision, most: u64);
 }
 
 /// Decides a batch over states that nobody else can change meanwhile, and writes the decisions
@@ -91,7 +91,7 @@ fn charge(batch: &mut Batch<'_>, store: &mut impl Store, steps: &Steps, now: Tim
         let check = batch.checks()[index];
         if check.cost > 0 {
             match check.policy.shape() {
-                Shape::Log(_) => store.append(index, now, check.cost, step.expires, u64::MAX),
+                Shape::Log(_) => store.append(index, now, check.cost, &step.decision, u64::MAX),
                 _ => store.put(index, step),
             }
         }
@@ -150,7 +150,8 @@ fn penalize(
         Shape::Log(log) => {
             let limit = log.limit();
             let cost = check.cost.min(limit);
-            store.append(index, now, cost, now + log.period(), limit.into());
+            let full = Decision::allow(limit.into(), 0, now + log.period());
+            store.append(index, now, cost, &full, limit.into());
         }
         _ => {
             let cell = store.cell(index);

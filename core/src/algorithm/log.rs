@@ -90,6 +90,12 @@ pub struct EntryLog {
 }
 
 impl EntryLog {
+    /// An empty log.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { entries: VecDeque::new(), used: 0 }
+    }
+
     /// Brings the log up to date: forgets entries of `period` microseconds and older, and moves
     /// entries of the future, written before the clock stepped back, to now.
     pub fn advance(&mut self, now: Timestamp, period: u64) {

@@ -1,0 +1,250 @@
+//! The memory backend: one process, bounded, without I/O.
+//!
+//! Keys are reduced to 128 bits by a hash under random seeds, so a state takes 40 bytes whatever the
+//! length of its key, and spread over shards, each behind a lock that is held for some nanoseconds.
+//! The hash is `foldhash` in its quality form. It is seeded from the operating system's randomness,
+//! so clients can prepare no collisions, but it is not a cryptographic function; SipHash would be,
+//! and would add about 10 ns to every check.
+//!
+//! At most `max_keys` states are kept. States that have expired go first. While none has, a new key
+//! displaces, among a few, the one that has spent least of its limit; keys that are being refused
+//! stay, so a flood of new keys does not set a refused client free.
+
+use std::{
+    future::ready,
+    hash::{BuildHasher, Hasher, RandomState},
+};
+
+use foldhash::quality::FixedState;
+use parking_lot::{Mutex, MutexGuard};
+
+use self::{
+    denial::Denial,
+    settlement::{Lone, Several},
+    shard::States,
+    table::{Fingerprint, scale},
+};
+use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats};
+use crate::{Batch, Charge, Check, Mode, Policy, Shape, settle};
+
+mod denial;
+mod settlement;
+mod shard;
+mod table;
+
+/// States per shard, about: small enough to sweep in microseconds, large enough to fill evenly.
+const KEYS_PER_SHARD: usize = 3_500;
+
+/// States in this process.
+///
+/// ```
+/// use actix_smart_ratelimit::{Algorithm, Batch, Check, MemoryBackend, Policy, Rate, Timestamp};
+/// use actix_smart_ratelimit::backend::{Backend, Progress};
+///
+/// let memory = MemoryBackend::new(10_000);
+/// let policy = Policy::new(Algorithm::Gcra, Rate::per_minute(1));
+/// let now = Timestamp::from_secs(1_800_000_000);
+/// for expected in [true, false] {
+///     let mut batch = Batch::of(now, Check { key: "ip:203.0.113.7", policy: &policy, cost: 1 });
+///     assert!(matches!(memory.check(&mut batch), Progress::Done));
+///     assert_eq!(batch.verdict().is_allowed(), expected);
+/// }
+/// ```
+#[derive(Debug)]
+pub struct MemoryBackend {
+    shards: Box<[Shard]>,
+    seeds: [FixedState; 2],
+    max_keys: usize,
+}
+
+/// Aligned so that neighbours do not share cache lines.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard {
+    states: Mutex<States>,
+    denial: Denial,
+}
+
+impl MemoryBackend {
+    /// Keys that are kept unless told otherwise.
+    pub const DEFAULT_MAX_KEYS: usize = 1_000_000;
+
+    /// A backend that keeps at most `max_keys` states (at least 1), each of 40 bytes plus the
+    /// table's free space, 64 at most; the exact log of a sliding window takes 16 more for each
+    /// entry.
+    #[must_use]
+    pub fn new(max_keys: usize) -> Self {
+        let max_keys = max_keys.max(1);
+        let shards = max_keys.div_ceil(KEYS_PER_SHARD);
+        let share = |index: usize| max_keys / shards + usize::from(index < max_keys % shards);
+        let shard = |index| Shard {
+            states: Mutex::new(States::new(share(index))),
+            denial: Denial::default(),
+        };
+        Self { shards: (0..shards).map(shard).collect(), seeds: [seed(), seed()], max_keys }
+    }
+
+    /// Forgets every key.
+    pub fn clear(&self) {
+        for shard in &self.shards {
+            let mut states = shard.states.lock();
+            shard.denial.clear();
+            states.clear();
+        }
+    }
+
+    #[inline]
+    fn fingerprint(&self, key: &str, policy: &Policy) -> Fingerprint {
+        let [first, second] = &self.seeds;
+        Fingerprint { key: hash(first, key).max(1), state: hash(second, key) ^ policy.state_tag() }
+    }
+
+    /// The shard of a key, from other bits than its place in the shard's table.
+    #[inline]
+    fn shard(&self, key: u64) -> &Shard {
+        &self.shards[self.shard_index(key)]
+    }
+
+    #[inline]
+    fn shard_index(&self, key: u64) -> usize {
+        scale(key.rotate_left(32), self.shards.len())
+    }
+
+    #[inline]
+    fn settle(&self, batch: &mut Batch<'_>, mode: Mode) {
+        let &[check] = batch.checks() else { return self.settle_several(batch, mode) };
+        let of = self.fingerprint(check.key, check.policy);
+        let shard = self.shard(of.key);
+        let repeatable = is_repeatable(&check);
+        if repeatable
+            && mode == Mode::Charge
+            && let Some(refusal) = shard.denial.read(of, check.policy.limit(), batch.now())
+        {
+            batch.decide(0, refusal);
+            return;
+        }
+        let mut states = shard.states.lock();
+        let now = states.arrive(batch.now());
+        settle(batch, &mut Lone::new(&mut states, &shard.denial, of), now, mode);
+        if let [decision] = batch.verdict().decisions()
+            && mode == Mode::Charge
+            && !decision.is_allowed()
+        {
+            states.mark_refused(of);
+            if repeatable {
+                shard.denial.publish(of, decision, now);
+            }
+        }
+    }
+
+    /// Locks the shards of all keys in the order of their indices, so that no two batches can wait
+    /// for each other.
+    fn settle_several(&self, batch: &mut Batch<'_>, mode: Mode) {
+        let mut several = Several::default();
+        let of_check = |check: &Check<'_>| self.fingerprint(check.key, check.policy);
+        let places: arrayvec::ArrayVec<_, { crate::MAX_CHECKS }> =
+            batch.checks().iter().map(of_check).map(|of| (of, self.shard_index(of.key))).collect();
+        let mut indices: arrayvec::ArrayVec<_, { crate::MAX_CHECKS }> =
+            places.iter().map(|(_, index)| *index).collect();
+        indices.sort_unstable();
+        let mut now = batch.now();
+        let mut last = None;
+        for index in indices {
+            if last != Some(index) {
+                let shard = &self.shards[index];
+                let mut states: MutexGuard<'_, _> = shard.states.lock();
+                now = now.max(states.arrive(batch.now()));
+                several.hold(index, states, &shard.denial);
+                last = Some(index);
+            }
+        }
+        for (of, index) in places {
+            several.place(of, index);
+        }
+        settle(batch, &mut several, now, mode);
+        if mode == Mode::Charge {
+            several.mark_refused(batch.verdict().decisions());
+        }
+    }
+}
+
+/// Whether a refusal of this check stays the same answer until it would be admitted.
+#[inline]
+fn is_repeatable(check: &Check<'_>) -> bool {
+    check.cost == 1
+        && !check.policy.counts_refused()
+        && !matches!(check.policy.shape(), Shape::Custom(_))
+}
+
+impl Default for MemoryBackend {
+    fn default() -> Self {
+        Self::new(Self::DEFAULT_MAX_KEYS)
+    }
+}
+
+impl Backend for MemoryBackend {
+    #[inline]
+    fn check(&self, batch: &mut Batch<'_>) -> Progress {
+        self.settle(batch, Mode::Charge);
+        Progress::Done
+    }
+
+    fn peek(&self, batch: &mut Batch<'_>) -> Progress {
+        self.settle(batch, Mode::Peek);
+        Progress::Done
+    }
+
+    fn reset(&self, key: &str) -> BoxFuture<Result<(), BackendError>> {
+        let key = hash(&self.seeds[0], key).max(1);
+        let shard = self.shard(key);
+        let mut states = shard.states.lock();
+        shard.denial.withdraw(key);
+        states.forget(key);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn refund(&self, charge: Charge<'_>) -> BoxFuture<Result<(), BackendError>> {
+        let of = self.fingerprint(charge.key, charge.policy);
+        let shard = self.shard(of.key);
+        let mut states = shard.states.lock();
+        shard.denial.withdraw(of.key);
+        states.refund(of, &charge);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn health(&self) -> BoxFuture<Result<Health, BackendError>> {
+        let stats = self.stats();
+        let mut health = Health::default();
+        if stats.evicted_live > 0 {
+            let warning = format!(
+                "{} keys were forgotten before their time: raise max_keys above {}",
+                stats.evicted_live, stats.max_keys
+            );
+            health.warnings.push(warning);
+        }
+        Box::pin(ready(Ok(health)))
+    }
+
+    fn stats(&self) -> Stats {
+        let mut stats = Stats { max_keys: self.max_keys as u64, ..Stats::default() };
+        for shard in &self.shards {
+            let states = shard.states.lock();
+            stats.keys += states.len() as u64;
+            stats.evicted_live += states.evicted_live;
+            stats.bytes += (states.bytes() + size_of::<Shard>()) as u64;
+        }
+        stats
+    }
+}
+
+#[inline]
+fn hash(seed: &FixedState, key: &str) -> u64 {
+    let mut hasher = seed.build_hasher();
+    hasher.write(key.as_bytes());
+    hasher.finish()
+}
+
+/// A hasher seeded from the randomness that the standard library takes from the operating system.
+fn seed() -> FixedState {
+    FixedState::with_seed(RandomState::new().build_hasher().finish())
+}
