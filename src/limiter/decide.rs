@@ -1,0 +1,220 @@
+//! From keys to an outcome: asks the backend, and does what `on_error` says when it cannot answer.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use super::{Limit, OnError, Plan, RateLimiter, plan::Rules, storage_key::Keys};
+use crate::{
+    Batch, Charge, Check, Error, Mode, Timestamp, Verdict,
+    backend::{Backend, BackendError, ErrorKind, Fate, Progress},
+};
+
+/// How a request fared.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Its limits were asked, and answered.
+    Decided(Verdict),
+    /// The store could not decide, and `on_error` is [`OnError::Allow`].
+    Unlimited,
+    /// The store could not decide, and `on_error` is [`OnError::Deny`].
+    Unavailable,
+}
+
+impl Outcome {
+    /// Whether the request may pass.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        match self {
+            Self::Decided(verdict) => verdict.is_allowed(),
+            Self::Unlimited => true,
+            Self::Unavailable => false,
+        }
+    }
+
+    /// The decisions, if there are any.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Decided(verdict) => Some(verdict),
+            Self::Unlimited | Self::Unavailable => None,
+        }
+    }
+}
+
+/// What is asked of a plan.
+pub(crate) struct Asked<'a> {
+    pub(crate) plan: &'a Arc<Plan>,
+    pub(crate) rules: &'a Arc<Rules>,
+    pub(crate) cost: u32,
+    pub(crate) now: Timestamp,
+}
+
+/// The answer, now or later.
+pub(crate) enum Deciding {
+    Ready(Outcome),
+    Waiting(Pin<Box<dyn Future<Output = Outcome>>>),
+}
+
+impl RateLimiter {
+    /// Takes the permits for `keys`. The buffer is emptied only if the answer has to be waited for.
+    #[inline]
+    pub(crate) fn decide(&self, asked: &Asked<'_>, keys: &mut Keys) -> Deciding {
+        self.ask(asked, keys, Mode::Charge)
+    }
+
+    #[inline]
+    fn ask(&self, asked: &Asked<'_>, keys: &mut Keys, mode: Mode) -> Deciding {
+        let mut batch = batch_of(asked.rules, asked.cost, asked.now, keys);
+        let (_, backend) = &self.0.backends[asked.plan.backend()];
+        match send(&**backend, &mut batch, mode) {
+            Progress::Done => Deciding::Ready(Outcome::Decided(batch.into_verdict())),
+            Progress::Pending(answer) => {
+                let waiting = Waiting {
+                    limiter: self.clone(),
+                    plan: asked.plan.clone(),
+                    rules: asked.rules.clone(),
+                    cost: asked.cost,
+                    keys: std::mem::take(keys),
+                };
+                let deadline = self.0.settings.deadline;
+                Deciding::Waiting(Box::pin(async move {
+                    let answer = tokio::time::timeout(deadline, answer).await;
+                    let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
+                    match answer.unwrap_or_else(late) {
+                        Ok(verdict) => Outcome::Decided(verdict),
+                        Err(error) => waiting.without_store(&error, mode),
+                    }
+                }))
+            }
+        }
+    }
+
+    /// Takes the limit's cost for `key`, for code that limits something else than a request.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate). A store that cannot decide is no error but an [`Outcome`].
+    pub async fn check(&self, limit: &Limit, key: &str) -> Result<Outcome, Error> {
+        self.ask_about(limit, key, Mode::Charge).await
+    }
+
+    /// Whether the limit's cost would be admitted for `key`, and how much is left; takes nothing.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub async fn peek(&self, limit: &Limit, key: &str) -> Result<Outcome, Error> {
+        self.ask_about(limit, key, Mode::Peek).await
+    }
+
+    async fn ask_about(&self, limit: &Limit, key: &str, mode: Mode) -> Result<Outcome, Error> {
+        let plan = Arc::new(self.plan(limit)?);
+        let mut keys = keys_of(&plan, key)?;
+        let rules = plan.rules();
+        let asked = Asked { plan: &plan, rules, cost: plan.cost(), now: self.now() };
+        match self.ask(&asked, &mut keys, mode) {
+            Deciding::Ready(outcome) => Ok(outcome),
+            Deciding::Waiting(outcome) => Ok(outcome.await),
+        }
+    }
+
+    /// Forgets what `key` has taken under this limit.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate), or when the store cannot do it.
+    pub async fn reset(&self, limit: &Limit, key: &str) -> Result<(), ResetError> {
+        let plan = self.plan(limit)?;
+        let keys = keys_of(&plan, key)?;
+        let (_, backend) = &self.0.backends[plan.backend()];
+        for key in keys.iter() {
+            self.0.fallback.reset(key).await?;
+            backend.reset(key).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what a request took for `key` at `charged_at`, for instance after a successful
+    /// login.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate), or when the store cannot do it.
+    pub async fn refund(
+        &self,
+        limit: &Limit,
+        key: &str,
+        charged_at: Timestamp,
+    ) -> Result<(), ResetError> {
+        let plan = self.plan(limit)?;
+        let keys = keys_of(&plan, key)?;
+        let (_, backend) = &self.0.backends[plan.backend()];
+        for (policy, key) in plan.rules().policies.iter().zip(keys.iter()) {
+            let cost = plan.cost();
+            backend.refund(Charge { key, policy, cost, charged_at }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why counters could not be changed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResetError {
+    /// The limit cannot work as it is written.
+    #[error(transparent)]
+    Limit(#[from] Error),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] BackendError),
+}
+
+struct Waiting {
+    limiter: RateLimiter,
+    plan: Arc<Plan>,
+    rules: Arc<Rules>,
+    cost: u32,
+    keys: Keys,
+}
+
+impl Waiting {
+    fn without_store(&self, error: &BackendError, mode: Mode) -> Outcome {
+        self.limiter.report(&self.plan, error);
+        match self.plan.on_error() {
+            OnError::Allow => Outcome::Unlimited,
+            OnError::Deny => Outcome::Unavailable,
+            OnError::Local => {
+                let now = self.limiter.now();
+                let mut batch = batch_of(&self.rules, self.cost, now, &self.keys);
+                match send(&self.limiter.0.fallback, &mut batch, mode) {
+                    Progress::Done => Outcome::Decided(batch.into_verdict()),
+                    // Memory has always decided by then.
+                    Progress::Pending(_) => Outcome::Unavailable,
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+fn send(backend: &dyn Backend, batch: &mut Batch<'_>, mode: Mode) -> Progress {
+    match mode {
+        Mode::Charge => backend.check(batch),
+        Mode::Peek => backend.peek(batch),
+    }
+}
+
+#[inline]
+fn batch_of<'a>(rules: &'a Rules, cost: u32, now: Timestamp, keys: &'a Keys) -> Batch<'a> {
+    let mut batch = Batch::new(now);
+    for (policy, key) in rules.policies.iter().zip(keys.iter()) {
+        // A plan has no more policies than a batch has places.
+        let _ = batch.push(Check { key, policy, cost });
+    }
+    batch
+}
+
+fn keys_of(plan: &Plan, key: &str) -> Result<Keys, Error> {
+    let mut keys = Keys::default();
+    keys.begin(plan.prefix()).push_str(key);
+    if keys.is_blank() {
+        return Err(Error::new("key", key, "it is empty", "name whom to count"));
+    }
+    keys.finish(&plan.rules().suffixes);
+    Ok(keys)
+}

@@ -1,0 +1,68 @@
+//! What an operator is told.
+
+use crate::{Decision, backend::BackendError};
+
+/// Something that an operator may want to count or log.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Event<'e> {
+    /// What happened.
+    pub kind: EventKind,
+    /// The limit's scope.
+    pub scope: &'e str,
+    /// The decision, where there is one.
+    pub decision: Option<&'e Decision>,
+    /// What is wrong with the store, where that is it.
+    pub error: Option<&'e BackendError>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A request was refused.
+    Refused,
+    /// A request passed that is beyond a limit which only observes.
+    Observed,
+    /// A request passed that a shadow limit would have refused.
+    Shadowed,
+    /// A request came from a denied network.
+    Denied,
+    /// The store could not decide, and `on_error` did.
+    StoreAway,
+    /// A client without an address was limited by it.
+    NoAddress,
+    /// A limit cannot work as it is written; its requests are refused with status 500.
+    Misconfigured,
+}
+
+impl<'e> Event<'e> {
+    pub(crate) fn new(
+        kind: EventKind,
+        scope: &'e str,
+        decision: Option<&'e Decision>,
+        error: Option<&'e BackendError>,
+    ) -> Self {
+        Self { kind, scope, decision, error }
+    }
+
+    /// Keys are never logged: they may be secrets or personal.
+    pub(super) fn trace(&self) {
+        let Self { scope, .. } = self;
+        match self.kind {
+            EventKind::Refused => tracing::debug!(scope, "rate limit refused a request"),
+            EventKind::Observed => tracing::debug!(scope, "request beyond an observing rate limit"),
+            EventKind::Shadowed => tracing::info!(scope, "rate limit would refuse a request"),
+            EventKind::Denied => tracing::debug!(scope, "request from a denied network"),
+            EventKind::StoreAway => {
+                let error = self.error.map(tracing::field::display);
+                tracing::warn!(scope, error, "rate limit store cannot decide");
+            }
+            EventKind::NoAddress => tracing::warn!(
+                scope,
+                "client without an address: set trust_unix_peer and a header, or another key"
+            ),
+            EventKind::Misconfigured => tracing::error!(scope, "rate limit is misconfigured"),
+        }
+    }
+}

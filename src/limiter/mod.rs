@@ -1,0 +1,213 @@
+//! What an application shares: named backends, defaults, client-address rules, events.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::RwLock;
+
+use crate::{
+    Algorithm, Clock, Error, MemoryBackend, Rate, Timestamp,
+    backend::{Backend, BackendError, Stats},
+    net::ClientIp,
+};
+
+mod builder;
+mod decide;
+mod event;
+mod limit;
+mod plan;
+mod select;
+mod storage_key;
+
+pub use builder::{Headers, MissingAddress, OnError, RateLimiterBuilder};
+pub(crate) use decide::{Asked, Deciding};
+pub use decide::{Outcome, ResetError};
+pub use event::{Event, EventKind};
+pub use limit::{Enforcement, Limit, Rates};
+pub(crate) use plan::{Plan, Rules};
+pub(crate) use select::PathPattern;
+pub(crate) use storage_key::{Keys, digest, encode, hex};
+
+/// The limiter that an application shares; clones share everything.
+///
+/// ```
+/// use actix_smart_ratelimit::{Limit, Rate, RateLimiter};
+///
+/// # fn main() -> Result<(), actix_smart_ratelimit::Error> {
+/// let limiter = RateLimiter::builder().default_rate(Rate::per_minute(300)).build()?;
+/// let mails = Limit::new("mails", Rate::per_hour(2));
+/// # let decide = async {
+/// for expected in [true, true, false] {
+///     assert_eq!(limiter.check(&mails, "user:42").await?.is_allowed(), expected);
+/// }
+/// # Ok::<_, actix_smart_ratelimit::Error>(()) };
+/// # actix_web::rt::System::new().block_on(decide)
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RateLimiter(Arc<Shared>);
+
+struct Shared {
+    id: u64,
+    settings: builder::Settings,
+    backends: Vec<(String, Arc<dyn Backend>)>,
+    /// Index of the backend of limits that name none.
+    default_backend: usize,
+    /// Decides while a store is away.
+    fallback: MemoryBackend,
+    /// Plans of limits that code declares, by the address of the declaration.
+    plans: RwLock<HashMap<usize, Arc<Plan>>>,
+}
+
+static LIMITERS: AtomicU64 = AtomicU64::new(1);
+
+impl RateLimiter {
+    /// A limiter with a memory backend and defaults: `100/m`, sliding window, both header profiles.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::from_parts(builder::Settings::default(), Vec::new(), 0)
+    }
+
+    /// A limiter of your own making.
+    pub fn builder() -> RateLimiterBuilder {
+        RateLimiterBuilder::default()
+    }
+
+    fn from_parts(
+        settings: builder::Settings,
+        mut backends: Vec<(String, Arc<dyn Backend>)>,
+        default_backend: usize,
+    ) -> Self {
+        if backends.is_empty() {
+            backends.push(("memory".to_owned(), Arc::new(MemoryBackend::default())));
+        }
+        Self(Arc::new(Shared {
+            id: LIMITERS.fetch_add(1, Ordering::Relaxed),
+            settings,
+            backends,
+            default_backend,
+            fallback: MemoryBackend::default(),
+            plans: RwLock::default(),
+        }))
+    }
+
+    /// The time of the limiter's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.settings.clock.now()
+    }
+
+    /// Whether anything is limited at all.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.0.settings.enabled
+    }
+
+    /// How the address of a client is found.
+    #[must_use]
+    pub fn client_ip(&self) -> &ClientIp {
+        &self.0.settings.client_ip
+    }
+
+    /// What happens to requests whose client has no address.
+    #[must_use]
+    pub fn missing_address(&self) -> MissingAddress {
+        self.0.settings.missing_address
+    }
+
+    /// The header profiles that responses carry.
+    #[must_use]
+    pub fn headers(&self) -> Headers {
+        self.0.settings.headers
+    }
+
+    /// The rate of limits that name none.
+    #[must_use]
+    pub fn default_rate(&self) -> Rate {
+        self.0.settings.default_rate
+    }
+
+    /// The algorithm of limits that name none.
+    #[must_use]
+    pub fn default_algorithm(&self) -> Algorithm {
+        self.0.settings.algorithm
+    }
+
+    /// Names of the backends, in the order in which they were registered.
+    pub fn backend_names(&self) -> impl Iterator<Item = &str> {
+        self.0.backends.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// A backend by its name.
+    #[must_use]
+    pub fn backend(&self, name: &str) -> Option<&Arc<dyn Backend>> {
+        self.0.backends.iter().find(|(known, _)| known == name).map(|(_, backend)| backend)
+    }
+
+    /// Counts of every backend, by name.
+    pub fn stats(&self) -> impl Iterator<Item = (&str, Stats)> {
+        self.0.backends.iter().map(|(name, backend)| (name.as_str(), backend.stats()))
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// Checks a limit against this limiter's backends and settings.
+    ///
+    /// # Errors
+    /// When a parameter is out of range, means nothing to the algorithm, or names a backend that is
+    /// not registered.
+    pub fn validate(&self, limit: &Limit) -> Result<(), Error> {
+        self.plan(limit).map(drop)
+    }
+
+    pub(crate) fn plan(&self, limit: &Limit) -> Result<Plan, Error> {
+        Plan::new(limit, self)
+    }
+
+    /// The plan of a declaration in code, made at its first use.
+    pub(crate) fn plan_once(
+        &self,
+        declaration: usize,
+        make: impl FnOnce() -> Result<Plan, Error>,
+    ) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = self.0.plans.read().get(&declaration) {
+            return Ok(plan.clone());
+        }
+        let plan = Arc::new(make()?);
+        Ok(self.0.plans.write().entry(declaration).or_insert(plan).clone())
+    }
+
+    pub(crate) fn emit(&self, event: &Event<'_>) {
+        event.trace();
+        if let Some(listener) = &self.0.settings.on_event {
+            listener(event);
+        }
+    }
+
+    fn report(&self, plan: &Plan, error: &BackendError) {
+        self.emit(&Event::new(EventKind::StoreAway, plan.scope(), None, Some(error)));
+    }
+}
+
+impl Default for RateLimiter {
+    fn default() -> Self {
+        Self::in_memory()
+    }
+}
+
+impl fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimiter")
+            .field("settings", &self.0.settings)
+            .field("backends", &self.backend_names().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

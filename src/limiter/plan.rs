@@ -1,0 +1,106 @@
+//! `Plan`: a limit with everything looked up that can be looked up beforehand.
+
+use std::sync::Arc;
+
+use super::{
+    Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode,
+};
+use crate::{Error, MAX_CHECKS, Policy, Rate};
+
+/// A limit, ready to be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    limit: Limit,
+    prefix: String,
+    rules: Arc<Rules>,
+    backend: usize,
+    on_error: OnError,
+}
+
+/// Policies with the endings of their storage keys.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) suffixes: Vec<String>,
+}
+
+impl Plan {
+    pub(super) fn new(limit: &Limit, limiter: &RateLimiter) -> Result<Self, Error> {
+        let settings = &limiter.0.settings;
+        let at_scope = |error: Error| {
+            let field = format!("{}.{}", limit.scope, error.field());
+            error.at(field)
+        };
+        let mut prefix = settings.key_prefix.clone();
+        if !limit.scope.is_empty() {
+            encode(&limit.scope, &mut prefix);
+            prefix.push(':');
+        }
+        let backend = match &limit.backend {
+            None => limiter.0.default_backend,
+            Some(name) => find_backend("backend", name, &limiter.0.backends).map_err(at_scope)?,
+        };
+        let policies = limit.policies(&[], settings.algorithm, settings.default_rate);
+        let rules = Arc::new(Rules::new(policies.map_err(at_scope)?).map_err(at_scope)?);
+        let on_error = limit.on_error.unwrap_or(settings.on_error);
+        Ok(Self { limit: limit.clone(), prefix, rules, backend, on_error })
+    }
+
+    /// The policies at other rates, chosen for one request.
+    pub(crate) fn rules_at(&self, rates: &[Rate], limiter: &RateLimiter) -> Result<Arc<Rules>, Error> {
+        let settings = &limiter.0.settings;
+        let policies = self.limit.policies(rates, settings.algorithm, settings.default_rate)?;
+        Ok(Arc::new(Rules::new(policies)?))
+    }
+
+    pub(crate) fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    pub(crate) fn scope(&self) -> &str {
+        &self.limit.scope
+    }
+
+    /// Prefix and scope of the storage keys.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(crate) fn cost(&self) -> u32 {
+        self.limit.cost
+    }
+
+    pub(crate) fn enforcement(&self) -> Enforcement {
+        self.limit.enforcement
+    }
+
+    pub(super) fn backend(&self) -> usize {
+        self.backend
+    }
+
+    pub(super) fn on_error(&self) -> OnError {
+        self.on_error
+    }
+}
+
+impl Rules {
+    fn new(policies: Vec<Policy>) -> Result<Self, Error> {
+        if policies.len() > MAX_CHECKS {
+            let reason = format!("a limit has at most {MAX_CHECKS} rates");
+            return Err(Error::new("rate", policies.len().to_string(), reason, "remove some"));
+        }
+        let suffix = |(index, policy): (usize, &Policy)| match (index, policy.rate()) {
+            (0, _) | (_, None) => String::new(),
+            (_, Some(rate)) => format!("#{rate}"),
+        };
+        let suffixes: Vec<_> = policies.iter().enumerate().map(suffix).collect();
+        for (index, suffix) in suffixes.iter().enumerate().skip(1) {
+            let rate = policies[index].rate();
+            if suffixes[1..index].contains(suffix) || policies[0].rate() == rate {
+                let rate = rate.map(|rate| rate.to_string()).unwrap_or_default();
+                return Err(Error::new("rate", rate, "it stands twice", "remove one of the two"));
+            }
+        }
+        Ok(Self { policies, suffixes })
+    }
+}
