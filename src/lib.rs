@@ -1,1 +1,3 @@
 //! The limiter.
+
+pub mod net;
