@@ -2,6 +2,8 @@
 
 pub mod backend;
 pub mod clock;
+mod limiter;
+pub mod net;
 
 pub use actix_smart_ratelimit_core::{
     Algorithm, Batch, Cell, Charge, Check, CustomAlgorithm, Decision, Entries, EntryLog, Error,
@@ -10,3 +12,7 @@ pub use actix_smart_ratelimit_core::{
 };
 pub use backend::MemoryBackend;
 pub use clock::{Clock, ManualClock};
+pub use limiter::{
+    Enforcement, Event, EventKind, Headers, Limit, MissingAddress, OnError, Outcome, RateLimiter,
+    RateLimiterBuilder, Rates, ResetError,
+};

@@ -78,10 +78,7 @@ fn forged_headers_from_an_untrusted_peer_make_no_fresh_identity() {
             groups.insert(rules.group(resolve(&rules, STRANGER, &[forgery, forgery])));
         }
     }
-    assert_eq!(
-        groups,
-        HashSet::from([ClientIp::default().group(ip(STRANGER))])
-    );
+    assert_eq!(groups, HashSet::from([ClientIp::default().group(ip(STRANGER))]));
 }
 
 #[test]
@@ -90,34 +87,19 @@ fn forged_entries_before_those_of_a_proxy_make_no_fresh_identity() {
         for (header, appended) in [(XForwardedFor, CLIENT), (Forwarded, "for=203.0.113.9")] {
             let joined = format!("{forgery}, {appended}");
             assert_eq!(from_proxy(header, &[&joined]), CLIENT, "{header}: {joined}");
-            assert_eq!(
-                from_proxy(header, &[&forgery, appended]),
-                CLIENT,
-                "{header}: {forgery}"
-            );
+            assert_eq!(from_proxy(header, &[&forgery, appended]), CLIENT, "{header}: {forgery}");
         }
         for header in [XRealIp, CfConnectingIp] {
-            assert_eq!(
-                from_proxy(header, &[&forgery, CLIENT]),
-                PROXY,
-                "{header}: {forgery}"
-            );
+            assert_eq!(from_proxy(header, &[&forgery, CLIENT]), PROXY, "{header}: {forgery}");
         }
     }
 }
 
 #[test]
 fn header_lines_of_an_untrusted_peer_are_not_even_looked_at() {
-    for rules in HEADERS
-        .map(behind_proxies)
-        .into_iter()
-        .chain([ClientIp::default()])
-    {
+    for rules in HEADERS.map(behind_proxies).into_iter().chain([ClientIp::default()]) {
         let untouchable = std::iter::from_fn(|| -> Option<&[u8]> { panic!("looked at") });
-        assert_eq!(
-            rules.resolve(Some(ip(STRANGER)), untouchable),
-            Some(ip(STRANGER))
-        );
+        assert_eq!(rules.resolve(Some(ip(STRANGER)), untouchable), Some(ip(STRANGER)));
     }
 }
 
@@ -138,25 +120,11 @@ fn the_right_most_untrusted_entry_is_the_client() {
 
 #[test]
 fn without_trusted_proxies_or_without_the_header_the_peer_is_the_client() {
-    assert_eq!(
-        resolve(&ClientIp::default(), PROXY, &["203.0.113.5"]),
-        ip(PROXY)
-    );
-    assert_eq!(
-        resolve(&behind_proxies(XForwardedFor), STRANGER, &["127.0.0.1"]),
-        ip(STRANGER)
-    );
+    assert_eq!(resolve(&ClientIp::default(), PROXY, &["203.0.113.5"]), ip(PROXY));
+    assert_eq!(resolve(&behind_proxies(XForwardedFor), STRANGER, &["127.0.0.1"]), ip(STRANGER));
     for header in HEADERS {
-        assert_eq!(
-            resolve(&behind_proxies(header), PROXY, &[]),
-            ip(PROXY),
-            "{header}"
-        );
-        assert_eq!(
-            resolve(&behind_proxies(header), PROXY, &[""]),
-            ip(PROXY),
-            "{header}"
-        );
+        assert_eq!(resolve(&behind_proxies(header), PROXY, &[]), ip(PROXY), "{header}");
+        assert_eq!(resolve(&behind_proxies(header), PROXY, &[""]), ip(PROXY), "{header}");
     }
 }
 
@@ -182,11 +150,7 @@ fn an_entry_that_names_nobody_ends_the_walk_at_the_hop_to_its_right() {
     ];
     for entry in nameless {
         assert_eq!(parse_address(entry), None, "{entry}");
-        assert_eq!(
-            from_proxy(XForwardedFor, &[&format!("6.6.6.6, {entry}")]),
-            PROXY,
-            "{entry}"
-        );
+        assert_eq!(from_proxy(XForwardedFor, &[&format!("6.6.6.6, {entry}")]), PROXY, "{entry}");
         let line = format!("6.6.6.6, {entry}, 10.0.0.3, 10.0.0.2");
         assert_eq!(from_proxy(XForwardedFor, &[&line]), "10.0.0.3", "{entry}");
     }
@@ -212,10 +176,7 @@ fn decorated_addresses_are_read_without_their_decoration() {
     for (text, address) in cases {
         assert_eq!(parse_address(text), Some(ip(address)), "{text}");
         for header in [XForwardedFor, XRealIp, CfConnectingIp] {
-            assert_eq!(
-                from_proxy(header, &[&format!(" {text}\t")]),
-                ip(address).to_string()
-            );
+            assert_eq!(from_proxy(header, &[&format!(" {text}\t")]), ip(address).to_string());
         }
     }
 }
@@ -225,19 +186,12 @@ fn empty_entries_are_skipped() {
     for line in [" , , 1.2.3.4,", "1.2.3.4,,,,", ",1.2.3.4 ,\t, 10.0.0.2"] {
         assert_eq!(from_proxy(XForwardedFor, &[line]), "1.2.3.4", "{line}");
     }
-    assert_eq!(
-        from_proxy(XForwardedFor, &["1.2.3.4", "", " ,", "10.0.0.2"]),
-        "1.2.3.4"
-    );
+    assert_eq!(from_proxy(XForwardedFor, &["1.2.3.4", "", " ,", "10.0.0.2"]), "1.2.3.4");
 }
 
 #[test]
 fn only_the_32_right_most_entries_are_inspected() {
-    let hops = |count: u8| {
-        (0..count)
-            .map(|n| format!("10.0.1.{n}"))
-            .collect::<Vec<_>>()
-    };
+    let hops = |count: u8| (0..count).map(|n| format!("10.0.1.{n}")).collect::<Vec<_>>();
     let within = format!("{CLIENT}, {}", hops(31).join(","));
     assert_eq!(from_proxy(XForwardedFor, &[&within]), CLIENT);
     let beyond = format!("{CLIENT}, {}", hops(32).join(","));
@@ -247,21 +201,13 @@ fn only_the_32_right_most_entries_are_inspected() {
     let line = format!("{many}, {}", hops(32).join(","));
     assert_eq!(from_proxy(XForwardedFor, &[&line]), "10.0.1.0");
     let lines = hops(100);
-    let lines: Vec<&str> = [CLIENT]
-        .into_iter()
-        .chain(lines.iter().map(String::as_str))
-        .collect();
+    let lines: Vec<&str> = [CLIENT].into_iter().chain(lines.iter().map(String::as_str)).collect();
     assert_eq!(from_proxy(XForwardedFor, &lines), "10.0.1.68");
 }
 
 #[test]
 fn many_lines_are_the_same_as_one_joined_line() {
-    let entries = [
-        "6.6.6.6",
-        "7.7.7.7, 203.0.113.9",
-        "10.0.0.4",
-        "10.0.0.3, 10.0.0.2",
-    ];
+    let entries = ["6.6.6.6", "7.7.7.7, 203.0.113.9", "10.0.0.4", "10.0.0.3, 10.0.0.2"];
     assert_eq!(from_proxy(XForwardedFor, &entries), CLIENT);
     assert_eq!(from_proxy(XForwardedFor, &[&entries.join(", ")]), CLIENT);
 }
@@ -269,24 +215,12 @@ fn many_lines_are_the_same_as_one_joined_line() {
 #[test]
 fn a_forwarded_header_is_read_by_its_grammar() {
     let cases = [
-        (
-            "for=\"[2001:db8:cafe::17]:4711\";proto=https, for=unknown",
-            PROXY,
-        ),
-        (
-            "for=unknown, for=\"[2001:db8:cafe::17]:4711\";proto=https",
-            "2001:db8:cafe::17",
-        ),
+        ("for=\"[2001:db8:cafe::17]:4711\";proto=https, for=unknown", PROXY),
+        ("for=unknown, for=\"[2001:db8:cafe::17]:4711\";proto=https", "2001:db8:cafe::17"),
         ("for=1.2.3.4;for=5.6.7.8", PROXY),
         ("for=1.2.3.4;for=5.6.7.8, for=10.0.0.2", "10.0.0.2"),
-        (
-            "For=192.0.2.60; proto=http; by=203.0.113.43, FOR=10.0.0.2",
-            "192.0.2.60",
-        ),
-        (
-            "for=6.6.6.6, for=192.0.2.43;host=\"a, for=7.7.7.7\"",
-            "192.0.2.43",
-        ),
+        ("For=192.0.2.60; proto=http; by=203.0.113.43, FOR=10.0.0.2", "192.0.2.60"),
+        ("for=6.6.6.6, for=192.0.2.43;host=\"a, for=7.7.7.7\"", "192.0.2.43"),
         ("for=6.6.6.6, by=203.0.113.43", PROXY),
         ("1.2.3.4", PROXY),
         ("for=_hidden", PROXY),
@@ -302,13 +236,8 @@ fn a_header_with_one_address_counts_only_when_it_stands_once() {
     for header in [XRealIp, CfConnectingIp] {
         assert_eq!(from_proxy(header, &[CLIENT]), CLIENT);
         assert_eq!(from_proxy(header, &["10.0.0.7"]), "10.0.0.7");
-        let absent: [&[&str]; 5] = [
-            &[CLIENT, CLIENT],
-            &[CLIENT, ""],
-            &["", CLIENT],
-            &["1.2.3.4, 5.6.7.8"],
-            &["unknown"],
-        ];
+        let absent: [&[&str]; 5] =
+            [&[CLIENT, CLIENT], &[CLIENT, ""], &["", CLIENT], &["1.2.3.4, 5.6.7.8"], &["unknown"]];
         for lines in absent {
             assert_eq!(from_proxy(header, lines), PROXY, "{header}: {lines:?}");
         }
@@ -324,14 +253,8 @@ fn a_peer_without_address_is_a_proxy_only_if_told_so() {
     let over_socket = ClientIp::default().trust_unix_peer(true);
     assert_eq!(over_socket.resolve(None, lines()), Some(ip(CLIENT)));
     assert_eq!(over_socket.resolve(None, std::iter::empty()), None);
-    assert_eq!(
-        over_socket.resolve(None, [b"1.2.3.4, unknown" as &[u8]].into_iter()),
-        None
-    );
-    assert_eq!(
-        over_socket.resolve(Some(ip(STRANGER)), lines()),
-        Some(ip(STRANGER))
-    );
+    assert_eq!(over_socket.resolve(None, [b"1.2.3.4, unknown" as &[u8]].into_iter()), None);
+    assert_eq!(over_socket.resolve(Some(ip(STRANGER)), lines()), Some(ip(STRANGER)));
     assert!(over_socket.trusts(None) && !over_socket.trusts(Some(ip(PROXY))));
 }
 
@@ -381,20 +304,14 @@ fn dual_stack_peers_are_told_apart_by_their_ipv4_address() {
     let second = resolve(&rules, "::ffff:127.0.0.2", &[]);
     assert_eq!((first, second), (ip("127.0.0.1"), ip("127.0.0.2")));
     assert_ne!(rules.group(first), rules.group(second));
-    assert_eq!(
-        resolve(&behind_proxies(XForwardedFor), "::ffff:10.0.0.1", &[CLIENT]),
-        ip(CLIENT)
-    );
+    assert_eq!(resolve(&behind_proxies(XForwardedFor), "::ffff:10.0.0.1", &[CLIENT]), ip(CLIENT));
 }
 
 #[test]
 fn addresses_of_one_ipv6_network_are_one_client() {
     let groups = |rules: &ClientIp, address: &dyn Fn(u128) -> u128, count: u128| {
         let addresses = (0..count).map(|n| IpAddr::from(Ipv6Addr::from_bits(address(n))));
-        addresses
-            .map(|address| rules.group(address))
-            .collect::<HashSet<_>>()
-            .len()
+        addresses.map(|address| rules.group(address)).collect::<HashSet<_>>().len()
     };
     let base = u128::from_be_bytes([0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let by_64 = ClientIp::default();
@@ -423,10 +340,7 @@ fn networks_that_embed_an_ipv4_address_are_grouped_as_ipv6() {
 fn a_prefix_outside_its_range_is_refused_with_the_range() {
     for bits in [0, 15, 129, 255] {
         let error = ClientIp::default().ipv6_prefix(bits).unwrap_err();
-        assert_eq!(
-            (error.field(), error.value()),
-            ("ipv6_prefix", bits.to_string().as_str())
-        );
+        assert_eq!((error.field(), error.value()), ("ipv6_prefix", bits.to_string().as_str()));
         assert!(error.remedy().contains("16..=128"), "{error}");
     }
     for bits in [16, 64, 128] {

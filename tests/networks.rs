@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_smart_ratelimit::net::{NetworkError, Networks};
+use actix_smart_ratelimit::net::{Error, Networks};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -15,22 +15,17 @@ fn networks(items: &[&str]) -> Networks {
     Networks::parse("deny", items).unwrap()
 }
 
-fn refused(item: &str) -> NetworkError {
+fn refused(item: &str) -> Error {
     Networks::parse("deny", ["192.0.2.1", item]).unwrap_err()
 }
 
-fn distrusted(items: &[&str]) -> NetworkError {
+fn distrusted(items: &[&str]) -> Error {
     Networks::parse_trusted("client_ip.trusted_proxies", items).unwrap_err()
 }
 
 #[test]
 fn a_network_holds_its_first_and_last_address_and_not_their_neighbours() {
-    let set = networks(&[
-        "10.0.0.0/8",
-        "192.0.2.64/26",
-        "2001:db8::/33",
-        "198.51.100.7",
-    ]);
+    let set = networks(&["10.0.0.0/8", "192.0.2.64/26", "2001:db8::/33", "198.51.100.7"]);
     let inside = [
         "10.0.0.0",
         "10.255.255.255",
@@ -66,10 +61,7 @@ fn mapped_addresses_match_on_both_sides() {
         ("1.2.3.0/24", "::ffff:102:304"),
         ("::ffff:1.2.3.0/120", "1.2.3.4"),
     ] {
-        assert!(
-            networks(&[entry]).contains(ip(address)),
-            "{entry} holds {address}"
-        );
+        assert!(networks(&[entry]).contains(ip(address)), "{entry} holds {address}");
     }
     assert!(!networks(&["1.2.3.4"]).contains(ip("::1.2.3.4")));
     assert!(!networks(&["1.2.3.4"]).contains(ip("64:ff9b::1.2.3.4")));
@@ -100,14 +92,7 @@ fn internal_addresses_are_loopback_and_private_ones() {
     for address in inside {
         assert!(internal.contains(ip(address)), "{address}");
     }
-    for address in [
-        "11.0.0.1",
-        "172.32.0.0",
-        "8.8.8.8",
-        "::2",
-        "fec0::1",
-        "2001:db8::1",
-    ] {
+    for address in ["11.0.0.1", "172.32.0.0", "8.8.8.8", "::2", "fec0::1", "2001:db8::1"] {
         assert!(!internal.contains(ip(address)), "{address}");
     }
 }
@@ -115,22 +100,10 @@ fn internal_addresses_are_loopback_and_private_ones() {
 #[test]
 fn a_refused_entry_is_answered_with_field_value_reason_and_remedy() {
     let cases = [
-        (
-            "10.0.0.0/33",
-            "the prefix length is above 32",
-            "write a prefix length in 0..=32",
-        ),
-        (
-            "::/129",
-            "the prefix length is above 128",
-            "write a prefix length in 0..=128",
-        ),
+        ("10.0.0.0/33", "the prefix length is above 32", "write a prefix length in 0..=32"),
+        ("::/129", "the prefix length is above 128", "write a prefix length in 0..=128"),
         ("10.0.0.1/8", "host bits are set", "write `10.0.0.0/8`"),
-        (
-            "2001:db8::1/32",
-            "host bits are set",
-            "write `2001:db8::/32`",
-        ),
+        ("2001:db8::1/32", "host bits are set", "write `2001:db8::/32`"),
         ("10.0.0.0/-1", "not a plain number", "0..=32"),
         ("10.0.0.0/", "not a plain number", "0..=32"),
         ("10.0.0.0/255.0.0.0", "not a plain number", "0..=32"),
@@ -139,31 +112,11 @@ fn a_refused_entry_is_answered_with_field_value_reason_and_remedy() {
         ("*", "is not a network", "`0.0.0.0/0` and `::/0`"),
         ("", "is empty", "remove the entry"),
         (" \t", "is empty", "remove the entry"),
-        (
-            " 10.0.0.0/8",
-            "has white space around it",
-            "write `10.0.0.0/8`",
-        ),
-        (
-            "proxy.example.com",
-            "host names are not looked up",
-            "write addresses only",
-        ),
-        (
-            "my-proxy",
-            "host names are not looked up",
-            "write addresses only",
-        ),
-        (
-            "localhost",
-            "host names are not looked up",
-            "write addresses only",
-        ),
-        (
-            "010.0.0.0/8",
-            "is not an IP address",
-            "write addresses only",
-        ),
+        (" 10.0.0.0/8", "has white space around it", "write `10.0.0.0/8`"),
+        ("proxy.example.com", "host names are not looked up", "write addresses only"),
+        ("my-proxy", "host names are not looked up", "write addresses only"),
+        ("localhost", "host names are not looked up", "write addresses only"),
+        ("010.0.0.0/8", "is not an IP address", "write addresses only"),
         ("10/8", "is not an IP address", "write addresses only"),
         ("167772161", "is not an IP address", "write addresses only"),
         ("/8", "is not an IP address", "write addresses only"),
@@ -181,19 +134,9 @@ fn a_refused_entry_is_answered_with_field_value_reason_and_remedy() {
 
 #[test]
 fn a_trusted_list_refuses_what_any_list_refuses() {
-    for item in [
-        "10.0.0.0/33",
-        "10.0.0.1/8",
-        "::/129",
-        "10.0.0.0/-1",
-        "10.0.0.0-10.0.0.9",
-        "",
-    ] {
+    for item in ["10.0.0.0/33", "10.0.0.1/8", "::/129", "10.0.0.0/-1", "10.0.0.0-10.0.0.9", ""] {
         let error = distrusted(&[item]);
-        assert_eq!(
-            (error.field(), error.value()),
-            ("client_ip.trusted_proxies", item)
-        );
+        assert_eq!((error.field(), error.value()), ("client_ip.trusted_proxies", item));
     }
     assert_eq!(distrusted(&["10.0.0.1/8"]).remedy(), "write `10.0.0.0/8`");
 }
@@ -212,14 +155,8 @@ fn trusting_everyone_must_be_said_by_name() {
     for items in lists {
         let error = distrusted(items);
         let names_the_risk = "let every client choose its own address";
-        assert!(
-            error.reason().contains(names_the_risk),
-            "{items:?}: {error}"
-        );
-        assert!(
-            error.remedy().contains("`trust_all = true`"),
-            "{items:?}: {error}"
-        );
+        assert!(error.reason().contains(names_the_risk), "{items:?}: {error}");
+        assert!(error.remedy().contains("`trust_all = true`"), "{items:?}: {error}");
     }
     for entry in ["*", "0.0.0.0/0", "::/0", "::ffff:0:0/96"] {
         assert_eq!(distrusted(&["10.0.0.0/8", entry]).value(), entry);

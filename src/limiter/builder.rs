@@ -207,7 +207,12 @@ impl RateLimiterBuilder {
         let wrong = |byte: u8| !byte.is_ascii_graphic() || b"*{}?[]\\".contains(&byte);
         if prefix.len() > 64 || prefix.bytes().any(wrong) {
             let reason = "it is over 64 bytes, or has white space or one of * ? [ ] { } \\";
-            return Err(Error::new("key_prefix", prefix, reason, "use a word such as \"ratelimit:\""));
+            return Err(Error::new(
+                "key_prefix",
+                prefix,
+                reason,
+                "use a word such as \"ratelimit:\"",
+            ));
         }
         for (index, (name, _)) in self.backends.iter().enumerate() {
             if self.backends[..index].iter().any(|(other, _)| other == name) {

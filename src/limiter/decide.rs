@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use super::{Limit, OnError, Plan, RateLimiter, plan::Rules, storage_key::Keys};
 use crate::{
     Batch, Charge, Check, Error, Mode, Timestamp, Verdict,
-    backend::{Backend, BackendError, ErrorKind, Fate, Progress},
+    backend::{Backend, BackendError, BoxFuture, ErrorKind, Fate, Progress},
 };
 
 /// How a request fared.
@@ -65,27 +65,19 @@ impl RateLimiter {
     fn ask(&self, asked: &Asked<'_>, keys: &mut Keys, mode: Mode) -> Deciding {
         let mut batch = batch_of(asked.rules, asked.cost, asked.now, keys);
         let (_, backend) = &self.0.backends[asked.plan.backend()];
-        match send(&**backend, &mut batch, mode) {
-            Progress::Done => Deciding::Ready(Outcome::Decided(batch.into_verdict())),
-            Progress::Pending(answer) => {
-                let waiting = Waiting {
-                    limiter: self.clone(),
-                    plan: asked.plan.clone(),
-                    rules: asked.rules.clone(),
-                    cost: asked.cost,
-                    keys: std::mem::take(keys),
-                };
-                let deadline = self.0.settings.deadline;
-                Deciding::Waiting(Box::pin(async move {
-                    let answer = tokio::time::timeout(deadline, answer).await;
-                    let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
-                    match answer.unwrap_or_else(late) {
-                        Ok(verdict) => Outcome::Decided(verdict),
-                        Err(error) => waiting.without_store(&error, mode),
-                    }
-                }))
-            }
-        }
+        let answer = match send(&**backend, &mut batch, mode) {
+            Progress::Done => return Deciding::Ready(Outcome::Decided(batch.into_verdict())),
+            Progress::Pending(answer) => answer,
+        };
+        drop(batch);
+        let waiting = Waiting {
+            limiter: self.clone(),
+            plan: asked.plan.clone(),
+            rules: asked.rules.clone(),
+            cost: asked.cost,
+            keys: std::mem::take(keys),
+        };
+        Deciding::Waiting(Box::pin(waiting.outcome(answer, mode)))
     }
 
     /// Takes the limit's cost for `key`, for code that limits something else than a request.
@@ -173,6 +165,19 @@ struct Waiting {
 }
 
 impl Waiting {
+    async fn outcome(
+        self,
+        answer: BoxFuture<Result<Verdict, BackendError>>,
+        mode: Mode,
+    ) -> Outcome {
+        let answer = tokio::time::timeout(self.limiter.0.settings.deadline, answer).await;
+        let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
+        match answer.unwrap_or_else(late) {
+            Ok(verdict) => Outcome::Decided(verdict),
+            Err(error) => self.without_store(&error, mode),
+        }
+    }
+
     fn without_store(&self, error: &BackendError, mode: Mode) -> Outcome {
         self.limiter.report(&self.plan, error);
         match self.plan.on_error() {

@@ -211,3 +211,9 @@ impl fmt::Debug for RateLimiter {
             .finish_non_exhaustive()
     }
 }
+
+/// Runs code of the application's own; a panic in it becomes `None`, so that it fails one decision
+/// and not the worker.
+pub(crate) fn guarded<T>(code: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(code)).ok()
+}

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode,
-};
+use super::{Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode};
 use crate::{Error, MAX_CHECKS, Policy, Rate};
 
 /// A limit, ready to be asked.
@@ -31,6 +29,10 @@ impl Plan {
             let field = format!("{}.{}", limit.scope, error.field());
             error.at(field)
         };
+        if limit.scope.chars().any(char::is_control) {
+            let reason = "it has a control character";
+            return Err(Error::new("scope", &limit.scope, reason, "use visible characters"));
+        }
         let mut prefix = settings.key_prefix.clone();
         if !limit.scope.is_empty() {
             encode(&limit.scope, &mut prefix);
@@ -47,7 +49,11 @@ impl Plan {
     }
 
     /// The policies at other rates, chosen for one request.
-    pub(crate) fn rules_at(&self, rates: &[Rate], limiter: &RateLimiter) -> Result<Arc<Rules>, Error> {
+    pub(crate) fn rules_at(
+        &self,
+        rates: &[Rate],
+        limiter: &RateLimiter,
+    ) -> Result<Arc<Rules>, Error> {
         let settings = &limiter.0.settings;
         let policies = self.limit.policies(rates, settings.algorithm, settings.default_rate)?;
         Ok(Arc::new(Rules::new(policies)?))

@@ -29,10 +29,11 @@ impl PathPattern {
         if path.contains(['*', '?', '#']) {
             return invalid("it contains one of * ? #");
         }
-        let segment = |text: &str| match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            Some(_) => None,
-            None => Some(text.to_owned()),
-        };
+        let segment =
+            |text: &str| match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(_) => None,
+                None => Some(text.to_owned()),
+            };
         let segments: Vec<_> = split(&normal(path)).map(segment).collect();
         if segments.iter().flatten().any(|text| text.contains(['{', '}'])) {
             return invalid("a parameter is a whole segment");

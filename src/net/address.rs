@@ -104,13 +104,7 @@ mod tests {
 
     #[test]
     fn canonical_changes_mapped_addresses_only() {
-        let kept = [
-            "1.2.3.4",
-            "::1",
-            "::1.2.3.4",
-            "64:ff9b::102:304",
-            "2001:db8::1",
-        ];
+        let kept = ["1.2.3.4", "::1", "::1.2.3.4", "64:ff9b::102:304", "2001:db8::1"];
         for address in kept.map(|text| text.parse::<IpAddr>().unwrap()) {
             assert_eq!(canonical(address), address);
         }

@@ -64,18 +64,12 @@ fn parse_prefix(digits: &str, max: u8) -> Result<u8, Fault> {
         return Err(Fault::PrefixNotANumber { max });
     }
     let length = digits.parse().map_err(|_| Fault::PrefixTooLong { max })?;
-    if length > max {
-        Err(Fault::PrefixTooLong { max })
-    } else {
-        Ok(length)
-    }
+    if length > max { Err(Fault::PrefixTooLong { max }) } else { Ok(length) }
 }
 
 /// Says as exactly as possible what stands in the place of an address.
 fn misread(host: &str) -> Fault {
-    let is_range = host
-        .split_once('-')
-        .is_some_and(|(from, _)| from.parse::<IpAddr>().is_ok());
+    let is_range = host.split_once('-').is_some_and(|(from, _)| from.parse::<IpAddr>().is_ok());
     match parse_address(host) {
         _ if is_range => Fault::Range,
         Some(address) => Fault::Decorated(address),
@@ -87,10 +81,7 @@ fn unmapped(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else {
         return network;
     };
-    let v4 = v6
-        .addr()
-        .to_ipv4_mapped()
-        .zip(v6.prefix_len().checked_sub(96));
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
     let v4 = v4.and_then(|(address, length)| Ipv4Net::new(address, length).ok());
     v4.map_or(network, IpNet::V4)
 }
@@ -170,18 +161,10 @@ mod tests {
     fn a_prefix_length_is_a_plain_number() {
         for digits in ["", "-1", "+8", "08", "8 ", "8/8", "255.0.0.0", "٨"] {
             let fault = parse_prefix(digits, 32);
-            assert_eq!(
-                fault,
-                Err(Fault::PrefixNotANumber { max: 32 }),
-                "{digits:?}"
-            );
+            assert_eq!(fault, Err(Fault::PrefixNotANumber { max: 32 }), "{digits:?}");
         }
         for digits in ["33", "128", "256", "99999999999999999999"] {
-            assert_eq!(
-                parse_prefix(digits, 32),
-                Err(Fault::PrefixTooLong { max: 32 }),
-                "{digits}"
-            );
+            assert_eq!(parse_prefix(digits, 32), Err(Fault::PrefixTooLong { max: 32 }), "{digits}");
         }
     }
 }

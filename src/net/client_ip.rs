@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::address::canonical;
-use super::error::NetworkError;
 use super::group::{IpGroup, Ipv6Prefix};
 use super::header::ForwardedHeader;
 use super::hops::{Hops, Syntax, only_address};
 use super::networks::Networks;
+use crate::Error;
 
 /// The rules by which a request's client address is found.
 ///
@@ -46,11 +46,11 @@ impl ClientIp {
     /// # Errors
     ///
     /// A length outside 16..=128.
-    pub fn ipv6_prefix(mut self, bits: u8) -> Result<Self, NetworkError> {
+    pub fn ipv6_prefix(mut self, bits: u8) -> Result<Self, Error> {
         self.ipv6_prefix = Ipv6Prefix::new(bits).ok_or_else(|| {
             let reason = "is not the length of an IPv6 network of clients";
             let remedy = "write a length in 16..=128, such as `64` or `56`";
-            NetworkError::new("ipv6_prefix", &bits.to_string(), reason, remedy)
+            Error::new("ipv6_prefix", &bits.to_string(), reason, remedy)
         })?;
         Ok(self)
     }
@@ -71,9 +71,7 @@ impl ClientIp {
 
     /// Whether this peer's forwarding header is believed; `None` is a peer without an address.
     pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
-        peer.map_or(self.trusts_unix_peer, |address| {
-            self.trusted.contains(address)
-        })
+        peer.map_or(self.trusts_unix_peer, |address| self.trusted.contains(address))
     }
 
     /// The client's address, in [canonical](super::canonical) form.

@@ -19,16 +19,10 @@ impl IpGroup {
     /// `prefix` is the length of the IPv6 network; IPv4 addresses are always whole.
     pub(super) fn new(address: IpAddr, prefix: Ipv6Prefix) -> Self {
         match canonical(address) {
-            IpAddr::V4(v4) => Self {
-                network: IpAddr::V4(v4),
-                prefix: 32,
-            },
+            IpAddr::V4(v4) => Self { network: IpAddr::V4(v4), prefix: 32 },
             IpAddr::V6(v6) => {
                 let network = Ipv6Addr::from_bits(v6.to_bits() & prefix.mask());
-                Self {
-                    network: IpAddr::V6(network),
-                    prefix: prefix.0,
-                }
+                Self { network: IpAddr::V6(network), prefix: prefix.0 }
             }
         }
     }

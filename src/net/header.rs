@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::error::NetworkError;
+use crate::Error;
 
 /// The header in which your proxies tell whom they speak for.
 ///
@@ -43,16 +43,14 @@ impl fmt::Display for ForwardedHeader {
 
 /// Reads a header's name, in any case.
 impl FromStr for ForwardedHeader {
-    type Err = NetworkError;
+    type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let known = ALL
-            .into_iter()
-            .find(|header| header.name().eq_ignore_ascii_case(name));
+        let known = ALL.into_iter().find(|header| header.name().eq_ignore_ascii_case(name));
         known.ok_or_else(|| {
             let names = ALL.map(|header| format!("`{header}`")).join(", ");
             let reason = "is not a supported forwarding header";
-            NetworkError::new("header", name, reason, format!("write one of {names}"))
+            Error::new("header", name, reason, format!("write one of {names}"))
         })
     }
 }
@@ -80,9 +78,6 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = "true-client-ip".parse::<ForwardedHeader>().unwrap_err();
         assert_eq!(error.field(), "header");
-        assert!(
-            error.remedy().contains("`x-forwarded-for`, `forwarded`"),
-            "{error}"
-        );
+        assert!(error.remedy().contains("`x-forwarded-for`, `forwarded`"), "{error}");
     }
 }

@@ -30,12 +30,7 @@ pub(super) struct Hops<'h> {
 impl<'h> Hops<'h> {
     pub(super) fn new(lines: impl Iterator<Item = &'h [u8]>, syntax: Syntax) -> Self {
         let lines = LastLines::collect(lines);
-        Self {
-            lines,
-            unread: None,
-            entries_left: MAX_ENTRIES,
-            syntax,
-        }
+        Self { lines, unread: None, entries_left: MAX_ENTRIES, syntax }
     }
 }
 
@@ -117,11 +112,7 @@ struct LastLines<'h> {
 
 impl<'h> LastLines<'h> {
     fn collect(lines: impl Iterator<Item = &'h [u8]>) -> Self {
-        let mut last = Self {
-            ring: [&[]; MAX_ENTRIES],
-            next: 0,
-            len: 0,
-        };
+        let mut last = Self { ring: [&[]; MAX_ENTRIES], next: 0, len: 0 };
         for line in lines {
             if let Some(slot) = last.ring.get_mut(last.next) {
                 *slot = line;
@@ -178,10 +169,9 @@ mod tests {
 
     #[test]
     fn an_entry_longer_than_any_address_is_unreadable_and_not_scanned_through() {
-        for (syntax, address_text) in [
-            (Syntax::Addresses, "192.0.2.1"),
-            (Syntax::Elements, "for=192.0.2.1"),
-        ] {
+        for (syntax, address_text) in
+            [(Syntax::Addresses, "192.0.2.1"), (Syntax::Elements, "for=192.0.2.1")]
+        {
             let padding = syntax.max_len() - address_text.len();
             let fits = format!("192.0.2.9,{}{address_text}", " ".repeat(padding));
             assert_eq!(hops(&[&fits], syntax).first(), Some(&address(1)));

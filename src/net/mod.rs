@@ -14,13 +14,12 @@
 //! let lines: [&[u8]; 1] = [b"6.6.6.6, 203.0.113.5, 10.0.0.2"];
 //! let client = rules.resolve(peer, lines.into_iter());
 //! assert_eq!(client, Some([203, 0, 113, 5].into()));
-//! # Ok::<(), actix_smart_ratelimit::net::NetworkError>(())
+//! # Ok::<(), actix_smart_ratelimit::Error>(())
 //! ```
 
 mod address;
 mod cidr;
 mod client_ip;
-mod error;
 mod group;
 mod header;
 mod hops;
@@ -30,7 +29,6 @@ mod rfc7239;
 
 pub use address::{canonical, parse_address};
 pub use client_ip::ClientIp;
-pub use error::NetworkError;
 pub use group::IpGroup;
 pub use header::ForwardedHeader;
 pub use networks::Networks;

@@ -7,8 +7,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::address::canonical;
 use super::cidr::{Fault, parse_network, parse_trusted_network};
-use super::error::NetworkError;
 use super::ranges::Ranges;
+use crate::Error;
 
 /// A set of IPv4 and IPv6 networks.
 ///
@@ -42,9 +42,9 @@ impl Networks {
     ///
     /// let error = Networks::parse("deny", ["10.0.0.1/8"]).unwrap_err();
     /// assert_eq!(error.remedy(), "write `10.0.0.0/8`");
-    /// # Ok::<(), actix_smart_ratelimit::net::NetworkError>(())
+    /// # Ok::<(), actix_smart_ratelimit::Error>(())
     /// ```
-    pub fn parse<I>(field: &str, items: I) -> Result<Self, NetworkError>
+    pub fn parse<I>(field: &str, items: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
@@ -57,7 +57,7 @@ impl Networks {
     ///
     /// As [`Networks::parse`], and any list that covers all of IPv4 or all of IPv6, for then
     /// every client could name its own address. [`Networks::trust_all`] says so on purpose.
-    pub fn parse_trusted<I>(field: &str, items: I) -> Result<Self, NetworkError>
+    pub fn parse_trusted<I>(field: &str, items: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
@@ -86,10 +86,7 @@ impl Networks {
     /// `fc00::/7` and `fe80::/10`.
     pub fn loopback_and_private() -> Self {
         Self::from_networks(
-            INTERNAL_V4
-                .map(IpNet::V4)
-                .into_iter()
-                .chain(INTERNAL_V6.map(IpNet::V6)),
+            INTERNAL_V4.map(IpNet::V4).into_iter().chain(INTERNAL_V6.map(IpNet::V6)),
         )
     }
 
@@ -110,7 +107,7 @@ impl Networks {
         field: &str,
         items: I,
         parse: fn(&str) -> Result<IpNet, Fault>,
-    ) -> Result<Self, NetworkError>
+    ) -> Result<Self, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
@@ -157,8 +154,8 @@ impl fmt::Debug for Networks {
     }
 }
 
-fn refusal(field: &str, value: &str, fault: &Fault) -> NetworkError {
-    NetworkError::new(field, value, fault.reason(), fault.remedy())
+fn refusal(field: &str, value: &str, fault: &Fault) -> Error {
+    Error::new(field.to_owned(), value, fault.reason(), fault.remedy())
 }
 
 const INTERNAL_V4: [Ipv4Net; 5] = [

@@ -53,10 +53,7 @@ mod tests {
 
     #[test]
     fn a_range_that_ends_at_the_greatest_number_absorbs_the_rest() {
-        assert_eq!(
-            merged(&[(200, 255), (255, 255), (201, 202)]).as_slice(),
-            [(200, 255)]
-        );
+        assert_eq!(merged(&[(200, 255), (255, 255), (201, 202)]).as_slice(), [(200, 255)]);
     }
 
     #[test]
@@ -64,9 +61,7 @@ mod tests {
         let pairs = [(0, 0), (5, 9), (7, 12), (14, 14), (250, 255)];
         let ranges = merged(&pairs);
         for value in 0..=u8::MAX {
-            let expected = pairs
-                .iter()
-                .any(|(first, last)| (*first..=*last).contains(&value));
+            let expected = pairs.iter().any(|(first, last)| (*first..=*last).contains(&value));
             assert_eq!(ranges.contains(value), expected, "{value}");
         }
         assert!(!merged(&[]).contains(0));

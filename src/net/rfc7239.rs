@@ -34,9 +34,7 @@ pub(super) fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     while !rest.is_empty() {
         if !rest.starts_with(b";") {
             let (name, value, after) = parse_pair(rest)?;
-            let registered = REGISTERED
-                .iter()
-                .position(|known| name.eq_ignore_ascii_case(known));
+            let registered = REGISTERED.iter().position(|known| name.eq_ignore_ascii_case(known));
             let mark = registered.and_then(|index| seen.get_mut(index));
             if mark.is_some_and(|mark| std::mem::replace(mark, true)) {
                 return None;
@@ -73,15 +71,8 @@ fn parse_pair(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 fn split_token(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes
-        .iter()
-        .position(|byte| !is_token_char(*byte))
-        .unwrap_or(bytes.len());
-    if end == 0 {
-        None
-    } else {
-        bytes.split_at_checked(end)
-    }
+    let end = bytes.iter().position(|byte| !is_token_char(*byte)).unwrap_or(bytes.len());
+    if end == 0 { None } else { bytes.split_at_checked(end) }
 }
 
 /// Splits at the closing quote of a string whose opening quote is already gone.
@@ -101,11 +92,7 @@ fn split_quoted(opened: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn is_escaped(bytes: &[u8], index: usize) -> bool {
     let before = bytes.get(..index).unwrap_or_default();
-    let backslashes = before
-        .iter()
-        .rev()
-        .take_while(|byte| **byte == b'\\')
-        .count();
+    let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
     backslashes % 2 == 1
 }
 
@@ -186,14 +173,9 @@ mod tests {
 
     #[test]
     fn an_element_that_hides_its_node_names_nobody() {
-        for element in [
-            "for=unknown",
-            "for=_hidden",
-            "for=\"_x:1\"",
-            "by=1.2.3.4",
-            "proto=http",
-            ";",
-        ] {
+        for element in
+            ["for=unknown", "for=_hidden", "for=\"_x:1\"", "by=1.2.3.4", "proto=http", ";"]
+        {
             assert_eq!(read(element), None, "{element}");
         }
     }
