@@ -64,20 +64,13 @@ impl Args {
     fn count(&self) -> Result<Samples<f64>> {
         let answer = Process::spawn(self.command_line())?.line()?;
         let bytes: usize = answer.parse().context("reading a count of bytes")?;
-        Ok(Samples {
-            name: self.name(),
-            rounds: vec![bytes as f64 / self.max_keys as f64],
-        })
+        Ok(Samples { name: self.name(), rounds: vec![bytes as f64 / self.max_keys as f64] })
     }
 }
 
 /// Counts for each of our algorithms but the exact log, and for governor.
 pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
-    let max_keys = if options.quick {
-        QUICK_MAX_KEYS
-    } else {
-        MAX_KEYS
-    };
+    let max_keys = if options.quick { QUICK_MAX_KEYS } else { MAX_KEYS };
     let mut rows = Vec::new();
     for flood in FLOODS {
         let distinct = flood * max_keys;
@@ -91,14 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
         }
         eprintln!("{case}");
         let counts = contenders()
-            .map(|algorithm| {
-                Args {
-                    algorithm,
-                    max_keys,
-                    distinct,
-                }
-                .count()
-            })
+            .map(|algorithm| Args { algorithm, max_keys, distinct }.count())
             .collect::<Result<Vec<_>>>()?;
         rows.extend(table::compare(&case, "bytes", &counts[0], &counts));
     }
@@ -109,11 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
 fn contenders() -> impl Iterator<Item = Option<Algorithm>> {
     let others = Algorithm::value_variants().iter().copied();
     let others = others.filter(|algorithm| *algorithm != Algorithm::Gcra);
-    [Algorithm::Gcra]
-        .into_iter()
-        .chain(others)
-        .map(Some)
-        .chain([None])
+    [Algorithm::Gcra].into_iter().chain(others).map(Some).chain([None])
 }
 
 fn algorithm_name(algorithm: Algorithm) -> String {

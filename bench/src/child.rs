@@ -35,10 +35,7 @@ impl Process {
             .spawn()
             .context("starting a child process")?;
         let stdout = child.stdout.take().context("reading a child's output")?;
-        Ok(Self {
-            child,
-            stdout: BufReader::new(stdout),
-        })
+        Ok(Self { child, stdout: BufReader::new(stdout) })
     }
 
     /// The next line that the child prints, without its end.

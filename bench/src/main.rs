@@ -66,9 +66,7 @@ struct Options {
 
 impl Options {
     fn selects(&self, case: &str) -> bool {
-        self.filter
-            .as_deref()
-            .is_none_or(|text| case.contains(text))
+        self.filter.as_deref().is_none_or(|text| case.contains(text))
     }
 }
 

@@ -17,10 +17,7 @@ pub(crate) struct Contender<'a, T> {
 impl<'a, T> Contender<'a, T> {
     /// `slice` does a fixed amount of work and answers what it measured.
     pub(crate) fn new(name: impl Into<String>, slice: impl FnMut() -> Result<T> + 'a) -> Self {
-        Self {
-            name: name.into(),
-            slice: Box::new(slice),
-        }
+        Self { name: name.into(), slice: Box::new(slice) }
     }
 
     fn measure(&mut self) -> Result<T> {
@@ -38,10 +35,7 @@ pub(crate) struct Samples<T> {
 impl<T> Samples<T> {
     /// The same rounds seen as one figure each.
     pub(crate) fn figures(&self, figure: impl Fn(&T) -> f64) -> Samples<f64> {
-        Samples {
-            name: self.name.clone(),
-            rounds: self.rounds.iter().map(figure).collect(),
-        }
+        Samples { name: self.name.clone(), rounds: self.rounds.iter().map(figure).collect() }
     }
 }
 
@@ -61,10 +55,7 @@ impl Samples<f64> {
 
     /// What `self` costs more than `base`, round by round.
     pub(crate) fn minus(&self, base: &Self) -> Self {
-        Self {
-            name: self.name.clone(),
-            rounds: self.paired(base, |value, base| value - base),
-        }
+        Self { name: self.name.clone(), rounds: self.paired(base, |value, base| value - base) }
     }
 
     fn paired(&self, other: &Self, combine: impl Fn(f64, f64) -> f64) -> Vec<f64> {
@@ -94,10 +85,7 @@ pub(crate) fn interleave<T>(
         }
     }
     let names = contenders.iter().map(|contender| contender.name.clone());
-    Ok(names
-        .zip(measured)
-        .map(|(name, rounds)| Samples { name, rounds })
-        .collect())
+    Ok(names.zip(measured).map(|(name, rounds)| Samples { name, rounds }).collect())
 }
 
 /// The middle value; of an even count the upper of the two in the middle.
@@ -114,10 +102,7 @@ mod tests {
     use super::*;
 
     fn samples(rounds: &[f64]) -> Samples<f64> {
-        Samples {
-            name: String::new(),
-            rounds: rounds.to_vec(),
-        }
+        Samples { name: String::new(), rounds: rounds.to_vec() }
     }
 
     #[test]

@@ -34,10 +34,7 @@ const QUICK_CHECKS: usize = 10_000;
 
 /// Decisions by string key, from many threads.
 trait Check: Sync {
-    #[expect(
-        clippy::ptr_arg,
-        reason = "governor looks up a borrowed key of its own type"
-    )]
+    #[expect(clippy::ptr_arg, reason = "governor looks up a borrowed key of its own type")]
     fn check(&self, key: &String) -> bool;
 }
 
@@ -68,10 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
 /// The cells that share their limiters: one per number of threads.
 fn cells(options: &Options, keys: usize, outcome: Outcome) -> Result<Vec<Row>> {
     let selected = THREADS.map(|threads| (threads, case(keys, outcome, threads)));
-    let selected: Vec<_> = selected
-        .into_iter()
-        .filter(|(_, case)| options.selects(case))
-        .collect();
+    let selected: Vec<_> = selected.into_iter().filter(|(_, case)| options.selects(case)).collect();
     if selected.is_empty() {
         return Ok(Vec::new());
     }
@@ -103,11 +97,7 @@ fn case(keys: usize, outcome: Outcome, threads: usize) -> String {
         Outcome::Admitted => "admitted",
         Outcome::Refused => "refused",
     };
-    let threads = if threads == 1 {
-        "1 thread"
-    } else {
-        "2 threads"
-    };
+    let threads = if threads == 1 { "1 thread" } else { "2 threads" };
     format!("check, {keys}, {threads}, {outcome}")
 }
 
@@ -117,15 +107,8 @@ fn cell(
     ours: &ours::Limiter,
     governor: &governor::Limiter,
 ) -> Result<Vec<Samples<f64>>> {
-    let rounds = if options.quick {
-        measure::QUICK_ROUNDS
-    } else {
-        measure::ROUNDS
-    };
-    let mut contenders = [
-        contender("ours", visit, ours),
-        contender("governor", visit, governor),
-    ];
+    let rounds = if options.quick { measure::QUICK_ROUNDS } else { measure::ROUNDS };
+    let mut contenders = [contender("ours", visit, ours), contender("governor", visit, governor)];
     interleave(rounds, &mut contenders)
 }
 
@@ -244,10 +227,7 @@ fn summary(cells: &[Row]) -> Vec<Row> {
     };
     let ratios: Vec<f64> = peers().map(|cell| cell.ratio).collect();
     vec![
-        row(
-            format!("check, median of {} cells", ratios.len()),
-            measure::median(ratios),
-        ),
+        row(format!("check, median of {} cells", ratios.len()), measure::median(ratios)),
         row(format!("worst: {}", worst.case), worst.ratio),
     ]
 }

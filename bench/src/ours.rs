@@ -67,10 +67,7 @@ pub(crate) struct HttpLimiter {
 
 /// A limiter for [`middleware`].
 pub(crate) fn http_limiter(headers: Headers, outcome: Outcome) -> Result<HttpLimiter> {
-    Ok(HttpLimiter {
-        limiter: Arc::new(governor::Limiter::new(outcome)?),
-        headers,
-    })
+    Ok(HttpLimiter { limiter: Arc::new(governor::Limiter::new(outcome)?), headers })
 }
 
 /// The middleware under measurement.
@@ -113,10 +110,7 @@ async fn stand_in<B: MessageBody + 'static>(
 }
 
 fn key(address: Option<IpAddr>) -> String {
-    address.map_or_else(
-        || "ip:unknown".to_owned(),
-        |address| format!("ip:{address}"),
-    )
+    address.map_or_else(|| "ip:unknown".to_owned(), |address| format!("ip:{address}"))
 }
 
 /// The body of our refusals.
@@ -132,10 +126,7 @@ pub(crate) static HEADERS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 const fn header(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
-    (
-        HeaderName::from_static(name),
-        HeaderValue::from_static(value),
-    )
+    (HeaderName::from_static(name), HeaderValue::from_static(value))
 }
 
 /// Sets `headers` in `map`.

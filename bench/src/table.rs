@@ -90,10 +90,7 @@ mod tests {
     use super::*;
 
     fn samples(name: &str, rounds: &[f64]) -> Samples<f64> {
-        Samples {
-            name: name.to_owned(),
-            rounds: rounds.to_vec(),
-        }
+        Samples { name: name.to_owned(), rounds: rounds.to_vec() }
     }
 
     #[test]

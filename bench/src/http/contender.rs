@@ -93,29 +93,20 @@ macro_rules! with_app {
             }
             Contender::Ours | Contender::OursLegacy | Contender::OursLegacyIetf => {
                 let limiter = ours::http_limiter($contender.our_headers(), outcome)?;
-                let $app = move || {
-                    App::new()
-                        .wrap(ours::middleware(&limiter))
-                        .route("/", get().to(hello))
-                };
+                let $app =
+                    move || App::new().wrap(ours::middleware(&limiter)).route("/", get().to(hello));
                 $body
             }
             Contender::ActixGovernor => {
                 let config = actix_governor::plain(outcome)?;
-                let $app = move || {
-                    App::new()
-                        .wrap(Governor::new(&config))
-                        .route("/", get().to(hello))
-                };
+                let $app =
+                    move || App::new().wrap(Governor::new(&config)).route("/", get().to(hello));
                 $body
             }
             Contender::ActixGovernorHeaders => {
                 let config = actix_governor::with_headers(outcome)?;
-                let $app = move || {
-                    App::new()
-                        .wrap(Governor::new(&config))
-                        .route("/", get().to(hello))
-                };
+                let $app =
+                    move || App::new().wrap(Governor::new(&config)).route("/", get().to(hello));
                 $body
             }
             Contender::ActixExtensible | Contender::ActixExtensibleHeaders => {

@@ -25,11 +25,7 @@ const CASES: [Case; 2] = [
     Case {
         name: "in process, admitted, headers off",
         ours: Contender::Ours,
-        others: &[
-            Contender::Bare,
-            Contender::ActixGovernor,
-            Contender::ActixExtensible,
-        ],
+        others: &[Contender::Bare, Contender::ActixGovernor, Contender::ActixExtensible],
     },
     Case {
         name: "in process, admitted, headers on",
@@ -87,12 +83,7 @@ fn rows_of(case: &Case, samples: &[Samples<f64>]) -> Result<Vec<Row>> {
         }
     }
     let mut rows = table::compare(case.name, "ns", ours, whole);
-    rows.extend(table::compare(
-        case.name,
-        "ns added",
-        &ours.minus(bare),
-        &added,
-    ));
+    rows.extend(table::compare(case.name, "ns added", &ours.minus(bare), &added));
     Ok(rows)
 }
 
@@ -129,10 +120,7 @@ where
             admitted += u32::from(response.status().is_success());
         }
         let elapsed = begin.elapsed();
-        ensure!(
-            admitted == requests,
-            "only {admitted} of {requests} requests were admitted"
-        );
+        ensure!(admitted == requests, "only {admitted} of {requests} requests were admitted");
         Ok(elapsed.as_nanos() as f64 / f64::from(requests))
     }
 }

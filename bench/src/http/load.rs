@@ -32,17 +32,12 @@ impl Load {
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);
-            poll.registry()
-                .register(&mut stream, Token(token), Interest::READABLE)?;
+            poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
             let mut connection = Connection::new(stream);
             connection.send()?;
             connections.push(connection);
         }
-        Ok(Self {
-            poll,
-            events: Events::with_capacity(CONNECTIONS),
-            connections,
-        })
+        Ok(Self { poll, events: Events::with_capacity(CONNECTIONS), connections })
     }
 
     /// Keeps asking for `window`; answers how many responses came and in what
@@ -80,11 +75,7 @@ struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            buffer: [0; 4096],
-            filled: 0,
-        }
+        Self { stream, buffer: [0; 4096], filled: 0 }
     }
 
     /// The request is far smaller than any socket buffer: it goes in one write.
@@ -109,10 +100,7 @@ impl Connection {
         let Some(length) = response_length(received)? else {
             return Ok(false);
         };
-        ensure!(
-            self.filled == length,
-            "the server sent more than one response"
-        );
+        ensure!(self.filled == length, "the server sent more than one response");
         if let Some(status) = status {
             let line = String::from_utf8_lossy(&received[..15]);
             ensure!(received[9..12] == *status, "unexpected response: {line}");

@@ -22,11 +22,7 @@ const ADMITTED: [Case; 2] = [
     Case {
         name: "socket, admitted, headers off",
         ours: Contender::Ours,
-        others: &[
-            Contender::Bare,
-            Contender::ActixGovernor,
-            Contender::ActixExtensible,
-        ],
+        others: &[Contender::Bare, Contender::ActixGovernor, Contender::ActixExtensible],
     },
     Case {
         name: "socket, admitted, headers on",
@@ -104,12 +100,8 @@ fn outcome(options: &Options, cases: &[Case], outcome: Outcome) -> Result<Vec<Ro
 }
 
 fn rows_of(case: &Case, samples: &[Samples<Slice>]) -> Result<Vec<Row>> {
-    let mut rows = figures(case, samples, "requests/s", |slice| {
-        slice.requests_per_second
-    })?;
-    rows.extend(figures(case, samples, "µs CPU/request", |slice| {
-        slice.cpu
-    })?);
+    let mut rows = figures(case, samples, "requests/s", |slice| slice.requests_per_second)?;
+    rows.extend(figures(case, samples, "µs CPU/request", |slice| slice.cpu)?);
     Ok(rows)
 }
 

@@ -22,15 +22,9 @@ pub(crate) fn middleware(
     headers: bool,
 ) -> RateLimiter<InMemoryBackend, SimpleOutput, impl Fn(&ServiceRequest) -> SimpleInputFuture + use<>>
 {
-    let input = SimpleInputFunctionBuilder::new(LONG, limit(outcome))
-        .peer_ip_key()
-        .build();
+    let input = SimpleInputFunctionBuilder::new(LONG, limit(outcome)).peer_ip_key().build();
     let builder = RateLimiter::builder(backend.clone(), input);
-    if headers {
-        builder.add_headers().build()
-    } else {
-        builder.build()
-    }
+    if headers { builder.add_headers().build() } else { builder.build() }
 }
 
 fn limit(outcome: Outcome) -> u64 {

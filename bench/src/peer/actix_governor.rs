@@ -41,7 +41,5 @@ fn finish<M>(
 where
     M: RateLimitingMiddleware<QuantaInstant>,
 {
-    builder
-        .finish()
-        .context("actix-governor takes no quota of zero")
+    builder.finish().context("actix-governor takes no quota of zero")
 }
