@@ -32,7 +32,7 @@ const MAX_BUCKET: u64 = 1 << 53;
 #[derive(Clone, Debug)]
 pub struct Policy {
     shape: Shape,
-    rate: Option<Rate>,
+    spoken: Option<(Algorithm, Rate)>,
     count_refused: bool,
     state_tag: u64,
 }
@@ -82,7 +82,7 @@ impl Policy {
                 }
             }
         };
-        Self::of(shape, Some(rate), false)
+        Self::of(shape, Some((algorithm, rate)), false)
     }
 
     /// The algorithm with parameters.
@@ -107,9 +107,9 @@ impl Policy {
         Self { state_tag: words.fold(policy.state_tag, mix), ..policy }
     }
 
-    fn of(shape: Shape, rate: Option<Rate>, count_refused: bool) -> Self {
+    fn of(shape: Shape, spoken: Option<(Algorithm, Rate)>, count_refused: bool) -> Self {
         let state_tag = state_tag(&shape);
-        Self { shape, rate, count_refused, state_tag }
+        Self { shape, spoken, count_refused, state_tag }
     }
 
     /// The transition.
@@ -121,7 +121,13 @@ impl Policy {
     /// The rate; `None` for an algorithm of the application's own.
     #[must_use]
     pub fn rate(&self) -> Option<Rate> {
-        self.rate
+        self.spoken.map(|(_, rate)| rate)
+    }
+
+    /// The algorithm by name; `None` for one of the application's own.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.spoken.map(|(algorithm, _)| algorithm)
     }
 
     /// Whether refused requests are charged as well.
@@ -264,7 +270,7 @@ impl PolicyBuilder {
             }
             other => other,
         };
-        Ok(Policy::of(shape, Some(self.rate), self.count_refused))
+        Ok(Policy::of(shape, Some((self.algorithm, self.rate)), self.count_refused))
     }
 
     fn only(&self, field: &'static str, given: bool, those: &[Algorithm]) -> Result<(), Error> {

@@ -3,25 +3,26 @@
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse, Responder,
-    body::BoxBody,
-    dev::Payload,
-    web::Data,
+    FromRequest, HttpRequest, HttpResponse, Responder, body::BoxBody, dev::Payload, web::Data,
 };
 
 use super::{
     Rule,
     gate::{Entry, Gate, Pass},
+    refusal,
 };
-use crate::RateLimiter;
+use crate::{Error, RateLimiter};
 
 /// A limit declared on a handler, made ready for each limiter at its first request.
 #[derive(Debug)]
 pub struct AttributeLimit {
     make: fn() -> Rule,
     /// The gate of the first limiter that asked; a process usually has one.
-    first: OnceLock<(u64, Arc<Gate>)>,
+    first: OnceLock<(u64, Made)>,
 }
+
+/// A gate, or why it cannot be made.
+type Made = Result<Arc<Gate>, Error>;
 
 /// The head of a request, and its body, unread.
 #[derive(Debug)]
@@ -78,28 +79,34 @@ impl AttributeLimit {
     /// The refusal.
     pub async fn enter(&'static self, head: Head) -> Result<Call, HttpResponse> {
         let limiter = limiter_of(&head.request);
-        let gate = self.gate(limiter);
+        let gate = match self.gate(limiter) {
+            Ok(gate) => gate,
+            Err(error) => return Err(refusal::misconfigured(&error)),
+        };
         let entry = match gate.enter(&head.request, limiter) {
             Entry::Waiting(waiting) => waiting.finish(&head.request).await,
             Entry::Now(entry) => entry,
         };
-        match entry {
-            Ok(pass) => Ok(Call { head, pass }),
-            Err(refusal) => Err(refusal),
-        }
+        entry.map(|pass| Call { head, pass })
     }
 
     #[inline]
-    fn gate(&'static self, limiter: &RateLimiter) -> Arc<Gate> {
-        let make = || Gate::new((self.make)(), limiter);
-        match self.first.get() {
-            Some((id, gate)) if *id == limiter.id() => gate.clone(),
-            Some(_) => limiter.declared(std::ptr::from_ref(self).addr(), make),
-            None => {
-                let (id, gate) = self.first.get_or_init(|| (limiter.id(), Arc::new(make())));
-                if *id == limiter.id() { gate.clone() } else { self.gate(limiter) }
-            }
+    fn gate(&'static self, limiter: &RateLimiter) -> Made {
+        let (id, made) = self.first.get_or_init(|| (limiter.id(), self.make(limiter)));
+        if *id == limiter.id() {
+            return made.clone();
         }
+        let declaration = std::ptr::from_ref(self).addr();
+        let declared = limiter.declared(declaration, || Arc::new(self.make(limiter)));
+        match declared.downcast::<Made>() {
+            Ok(made) => Made::clone(&made),
+            // Only this function declares under this address.
+            Err(_) => self.make(limiter),
+        }
+    }
+
+    fn make(&self, limiter: &RateLimiter) -> Made {
+        Gate::new((self.make)(), limiter).map(Arc::new)
     }
 }
 
@@ -112,9 +119,7 @@ impl Call {
         let extracted = T::from_request(&self.head.request, &mut self.head.payload.0).await;
         extracted.map_err(|error| {
             let mut response = HttpResponse::from_error(error);
-            if let Some(pass) = &self.pass {
-                pass.write_headers(response.headers_mut());
-            }
+            write_headers(self.pass.as_ref(), &self.head.request, &mut response);
             response
         })
     }
@@ -134,12 +139,18 @@ impl<R: Responder> Responder for Reply<R> {
             Self::Early(response) => response,
             Self::Handled(returned, pass) => {
                 let mut response = returned.respond_to(request).map_into_boxed_body();
-                if let Some(pass) = pass {
-                    pass.write_headers(response.headers_mut());
-                }
+                write_headers(pass.as_deref(), request, &mut response);
                 response
             }
         }
+    }
+}
+
+fn write_headers(pass: Option<&Pass>, request: &HttpRequest, response: &mut HttpResponse) {
+    if let Some(pass) = pass
+        && pass.is_strictest(request)
+    {
+        pass.write_headers(response.headers_mut());
     }
 }
 
@@ -158,6 +169,7 @@ fn limiter_of(request: &HttpRequest) -> &RateLimiter {
         RateLimiter::in_memory()
     });
     let registered = request.app_data::<RateLimiter>();
-    let registered = registered.or_else(|| request.app_data::<Data<RateLimiter>>().map(|data| &***data));
+    let registered =
+        registered.or_else(|| request.app_data::<Data<RateLimiter>>().map(|data| &***data));
     registered.unwrap_or(&UNREGISTERED)
 }

@@ -152,7 +152,8 @@ impl<'r> Subject<'r> {
 
     fn write_cookie(&self, name: &str, out: &mut String) -> bool {
         let lines = self.headers().get_all("cookie").filter_map(|value| value.to_str().ok());
-        let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+        let mut pairs =
+            lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
         let found = pairs.find(|(key, value)| key.trim() == name && !value.trim().is_empty());
         found.is_some_and(|(_, value)| hashed("cookie", name, value.trim().as_bytes(), out))
     }
@@ -224,7 +225,8 @@ impl<'r> Subject<'r> {
         {
             return component("tenant", tenant, out);
         }
-        let named = self.header("x-tenant-id").map(str::to_owned).or_else(|| self.query("tenant_id"));
+        let named =
+            self.header("x-tenant-id").map(str::to_owned).or_else(|| self.query("tenant_id"));
         if !named.is_some_and(|tenant| component("tenant", &tenant, out)) {
             return false;
         }

@@ -43,7 +43,8 @@ impl fmt::Debug for JwtVerifier {
 
 pub(super) fn verified_claim(request: &HttpRequest, token: &str, claim: &str) -> Option<String> {
     let registered = request.app_data::<JwtVerifier>();
-    let verifier = registered.or_else(|| request.app_data::<Data<JwtVerifier>>().map(|data| &***data))?;
+    let verifier =
+        registered.or_else(|| request.app_data::<Data<JwtVerifier>>().map(|data| &***data))?;
     let (key, validation) = &*verifier.0;
     decode::<Claims>(token, key, validation).ok()?.claims.text(claim)
 }

@@ -176,7 +176,9 @@ impl Key {
         };
         for part in &self.parts {
             match part {
-                Part::Built(KeyPart::Jwt(_) | KeyPart::UnverifiedJwt(_)) if !cfg!(feature = "jwt") => {
+                Part::Built(KeyPart::Jwt(_) | KeyPart::UnverifiedJwt(_))
+                    if !cfg!(feature = "jwt") =>
+                {
                     return lacks("jwt", "jwt");
                 }
                 Part::Built(KeyPart::Session) if !cfg!(feature = "session") => {

@@ -64,6 +64,12 @@ impl Limit {
         }
     }
 
+    /// The scope.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.scope
+    }
+
     /// Names the counters otherwise.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = scope.into();

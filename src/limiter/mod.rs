@@ -1,18 +1,19 @@
 //! What an application shares: named backends, defaults, client-address rules, events.
 
 use std::{
+    any::Any,
     collections::HashMap,
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use parking_lot::RwLock;
 
 use crate::{
-    Algorithm, Clock, Error, MemoryBackend, Rate, Timestamp,
+    Algorithm, Error, MemoryBackend, Rate, Timestamp,
     backend::{Backend, BackendError, Stats},
     net::ClientIp,
 };
@@ -31,7 +32,7 @@ pub use decide::{Outcome, ResetError};
 pub use event::{Event, EventKind};
 pub use limit::{Enforcement, Limit, Rates};
 pub(crate) use plan::{Plan, Rules};
-pub(crate) use select::PathPattern;
+pub(crate) use select::{PathPattern, normal};
 pub(crate) use storage_key::{Keys, digest, encode, hex};
 
 /// The limiter that an application shares; clones share everything.
@@ -61,8 +62,9 @@ struct Shared {
     default_backend: usize,
     /// Decides while a store is away.
     fallback: MemoryBackend,
-    /// Plans of limits that code declares, by the address of the declaration.
-    plans: RwLock<HashMap<usize, Arc<Plan>>>,
+    /// What is made of the limits that code declares, by the address of the declaration.
+    declared: RwLock<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
+    told_of_no_address: AtomicBool,
 }
 
 static LIMITERS: AtomicU64 = AtomicU64::new(1);
@@ -93,7 +95,8 @@ impl RateLimiter {
             backends,
             default_backend,
             fallback: MemoryBackend::default(),
-            plans: RwLock::default(),
+            declared: RwLock::default(),
+            told_of_no_address: AtomicBool::new(false),
         }))
     }
 
@@ -172,17 +175,24 @@ impl RateLimiter {
         Plan::new(limit, self)
     }
 
-    /// The plan of a declaration in code, made at its first use.
-    pub(crate) fn plan_once(
+    /// What was made for a declaration in code, made at its first use.
+    pub(crate) fn declared(
         &self,
         declaration: usize,
-        make: impl FnOnce() -> Result<Plan, Error>,
-    ) -> Result<Arc<Plan>, Error> {
-        if let Some(plan) = self.0.plans.read().get(&declaration) {
-            return Ok(plan.clone());
+        make: impl FnOnce() -> Arc<dyn Any + Send + Sync>,
+    ) -> Arc<dyn Any + Send + Sync> {
+        if let Some(made) = self.0.declared.read().get(&declaration) {
+            return made.clone();
         }
-        let plan = Arc::new(make()?);
-        Ok(self.0.plans.write().entry(declaration).or_insert(plan).clone())
+        let made = make();
+        self.0.declared.write().entry(declaration).or_insert(made).clone()
+    }
+
+    /// Tells of something that need not be told again.
+    pub(crate) fn emit_once(&self, event: &Event<'_>) {
+        if !self.0.told_of_no_address.swap(true, Ordering::Relaxed) {
+            self.emit(event);
+        }
     }
 
     pub(crate) fn emit(&self, event: &Event<'_>) {

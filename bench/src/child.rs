@@ -1,0 +1,80 @@
+//! Child processes of this binary: a fresh heap or a server of its own.
+//!
+//! A child reads its standard input and leaves when that closes, which happens
+//! however the parent ends. A parent that ends in order stops it first.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, stdin};
+use std::process::{Child, ChildStdout, Command, Stdio, exit};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// A running child; killed and waited for when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Process {
+    /// Starts this binary again with `arguments`.
+    ///
+    /// Backtraces are switched off: they would be charged to whoever makes
+    /// errors, and production runs without them.
+    pub(crate) fn spawn<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Result<Self> {
+        let program = std::env::current_exe().context("finding this binary")?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting a child process")?;
+        let stdout = child.stdout.take().context("reading a child's output")?;
+        Ok(Self { child, stdout: BufReader::new(stdout) })
+    }
+
+    /// The next line that the child prints, without its end.
+    pub(crate) fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        if self.stdout.read_line(&mut line)? == 0 {
+            bail!("the child process ended without an answer");
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Processor time that all threads of the child have used so far.
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let tasks = fs::read_dir(tasks).context("reading CPU time, which only Linux tells")?;
+        let mut nanoseconds = 0;
+        for task in tasks {
+            let statistics = fs::read_to_string(task?.path().join("schedstat"))?;
+            let used = statistics.split(' ').next();
+            nanoseconds += used.context("schedstat is empty")?.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only when the child is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Ends this process as soon as its parent is gone.
+pub(crate) fn end_with_parent() {
+    thread::spawn(|| {
+        let mut discarded = [0; 64];
+        let mut input = stdin().lock();
+        while matches!(input.read(&mut discarded), Ok(1..)) {}
+        exit(0);
+    });
+}

@@ -1,0 +1,236 @@
+//! The way in, for middleware and attribute alike: from a request to a pass or a refusal.
+
+use std::{cell::Cell, future::Future, pin::Pin, sync::Arc};
+
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::header::HeaderMap};
+
+use super::{
+    RateLimitInfo, Rule,
+    fields::Fields,
+    refusal::{self, Reason, Refusal},
+};
+use crate::{
+    Enforcement, Error, Event, EventKind, MissingAddress, Outcome, RateLimiter, Timestamp, Verdict,
+    key::Subject,
+    limiter::{Asked, Deciding, Keys, Plan, Rules, guarded},
+};
+
+thread_local! {
+    /// The buffer that each thread writes its keys into.
+    static KEYS: Cell<Option<Keys>> = const { Cell::new(None) };
+}
+
+/// A rule, ready to be asked about requests.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) rule: Rule,
+    plan: Arc<Plan>,
+    fields: Arc<Fields>,
+}
+
+/// What a request that was let in carries to its response.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    info: RateLimitInfo,
+}
+
+/// A pass (`None`: not limited), or the response of a refusal.
+pub(super) type Admission = Result<Option<Pass>, HttpResponse>;
+
+/// The answer, now or later.
+pub(super) enum Entry {
+    Now(Admission),
+    Waiting(Waiting),
+}
+
+/// A request whose store has yet to answer.
+pub(super) struct Waiting {
+    gate: Arc<Gate>,
+    limiter: RateLimiter,
+    fields: Arc<Fields>,
+    now: Timestamp,
+    outcome: Pin<Box<dyn Future<Output = Outcome>>>,
+}
+
+impl Gate {
+    pub(super) fn new(rule: Rule, limiter: &RateLimiter) -> Result<Self, Error> {
+        rule.key.validate()?;
+        let plan = Arc::new(limiter.plan(rule.limit())?);
+        let fields = Arc::new(Fields::new(plan.scope(), plan.rules(), limiter.headers()));
+        Ok(Self { rule, plan, fields })
+    }
+
+    /// Asks about a request, of which nothing but the head is looked at.
+    #[inline]
+    pub(super) fn enter(self: &Arc<Self>, request: &HttpRequest, limiter: &RateLimiter) -> Entry {
+        if !limiter.is_enabled() || self.is_skipped(request) {
+            return Entry::Now(Ok(None));
+        }
+        match &self.rule.rates_by {
+            None => self.ask(request, limiter, self.plan.rules(), &self.fields),
+            Some(rates_by) => {
+                let rates = guarded(|| rates_by(request)).unwrap_or_default();
+                match self.plan.rules_at(&rates.0, limiter) {
+                    Ok(rules) => {
+                        let fields = Fields::new(self.plan.scope(), &rules, limiter.headers());
+                        self.ask(request, limiter, &rules, &Arc::new(fields))
+                    }
+                    Err(error) => Entry::Now(Err(refusal::misconfigured(&error))),
+                }
+            }
+        }
+    }
+
+    fn ask(
+        self: &Arc<Self>,
+        request: &HttpRequest,
+        limiter: &RateLimiter,
+        rules: &Arc<Rules>,
+        fields: &Arc<Fields>,
+    ) -> Entry {
+        let mut keys = KEYS.take().unwrap_or_default();
+        let known =
+            self.rule.key.write(&Subject::new(request, limiter), keys.begin(self.plan.prefix()));
+        if !known && let Some(admission) = self.without_address(request, limiter) {
+            KEYS.set(Some(keys));
+            return Entry::Now(admission);
+        }
+        keys.finish(&rules.suffixes);
+        let cost_by = self.rule.cost_by.as_ref().and_then(|cost| guarded(|| cost(request)));
+        let cost = cost_by.unwrap_or_else(|| self.plan.cost());
+        let now = limiter.now();
+        let asked = Asked { plan: &self.plan, rules, cost, now };
+        let deciding = limiter.decide(&asked, &mut keys);
+        KEYS.set(Some(keys));
+        match deciding {
+            Deciding::Ready(outcome) => {
+                Entry::Now(self.conclude(&outcome, request, limiter, fields, now))
+            }
+            Deciding::Waiting(outcome) => Entry::Waiting(Waiting {
+                gate: self.clone(),
+                limiter: limiter.clone(),
+                fields: fields.clone(),
+                now,
+                outcome,
+            }),
+        }
+    }
+
+    fn is_skipped(&self, request: &HttpRequest) -> bool {
+        let skip = self.rule.skip_if.as_ref();
+        skip.is_some_and(|skip| guarded(|| skip(request)).unwrap_or(false))
+    }
+
+    #[cold]
+    fn without_address(&self, request: &HttpRequest, limiter: &RateLimiter) -> Option<Admission> {
+        limiter.emit_once(&Event::new(EventKind::NoAddress, self.plan.scope(), None, None));
+        match limiter.missing_address() {
+            MissingAddress::Shared => None,
+            MissingAddress::Allow => Some(Ok(None)),
+            MissingAddress::Refuse => {
+                let refusal = Refusal::new(Reason::NoAddress, None);
+                Some(Err(refusal.response(request, self.rule.on_refused.as_ref())))
+            }
+        }
+    }
+
+    #[inline]
+    fn conclude(
+        &self,
+        outcome: &Outcome,
+        request: &HttpRequest,
+        limiter: &RateLimiter,
+        fields: &Arc<Fields>,
+        now: Timestamp,
+    ) -> Admission {
+        let verdict = match outcome {
+            Outcome::Decided(verdict) => verdict,
+            Outcome::Unlimited => return Ok(None),
+            Outcome::Unavailable => return Err(refusal::unavailable()),
+        };
+        let Some(info) = RateLimitInfo::new(fields.clone(), verdict, now) else { return Ok(None) };
+        if !verdict.is_allowed() {
+            return self.beyond(info, verdict, request, limiter);
+        }
+        if self.plan.enforcement() == Enforcement::Shadow {
+            return Ok(None);
+        }
+        Ok(Some(Pass::issue(info, request)))
+    }
+
+    fn beyond(
+        &self,
+        info: RateLimitInfo,
+        verdict: &Verdict,
+        request: &HttpRequest,
+        limiter: &RateLimiter,
+    ) -> Admission {
+        let decision = verdict.decisions().get(verdict.deciding());
+        let tell = |kind| limiter.emit(&Event::new(kind, self.plan.scope(), decision, None));
+        match self.plan.enforcement() {
+            Enforcement::Block => {
+                tell(EventKind::Refused);
+                let pass = Pass::issue(info.clone(), request);
+                let refusal = Refusal::new(Reason::of(decision), Some(info));
+                let mut response = refusal.response(request, self.rule.on_refused.as_ref());
+                pass.write_headers(response.headers_mut());
+                refusal.write_retry_after(response.headers_mut());
+                Err(response)
+            }
+            Enforcement::Observe => {
+                tell(EventKind::Observed);
+                Ok(Some(Pass::issue(info, request)))
+            }
+            Enforcement::Shadow => {
+                tell(EventKind::Shadowed);
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Waiting {
+    pub(super) async fn finish(self, request: &HttpRequest) -> Admission {
+        let outcome = self.outcome.await;
+        self.gate.conclude(&outcome, request, &self.limiter, &self.fields, self.now)
+    }
+
+    /// The future of the outcome, and what is needed to conclude once it is there.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Outcome> {
+        self.outcome.as_mut().poll(context)
+    }
+
+    pub(super) fn conclude(&self, outcome: &Outcome, request: &HttpRequest) -> Admission {
+        self.gate.conclude(outcome, request, &self.limiter, &self.fields, self.now)
+    }
+}
+
+impl Pass {
+    /// Keeps the strictest decision about a request where its handler can ask for it.
+    #[inline]
+    fn issue(info: RateLimitInfo, request: &HttpRequest) -> Self {
+        let mut extensions = request.extensions_mut();
+        let stricter =
+            extensions.get::<RateLimitInfo>().is_none_or(|other| info.is_stricter_than(other));
+        if stricter {
+            extensions.insert(info.clone());
+        }
+        drop(extensions);
+        Self { info }
+    }
+
+    /// Whether no stricter limit of the same request has its header fields written.
+    #[inline]
+    pub(super) fn is_strictest(&self, request: &HttpRequest) -> bool {
+        let extensions = request.extensions();
+        extensions.get::<RateLimitInfo>().is_none_or(|info| info.is_of(&self.info))
+    }
+
+    /// Writes the header fields.
+    pub(super) fn write_headers(&self, headers: &mut HeaderMap) {
+        self.info.write(headers);
+    }
+}

@@ -1,0 +1,302 @@
+//! The middleware.
+
+use std::{
+    future::{Ready, ready},
+    rc::Rc,
+    sync::Arc,
+};
+
+use actix_web::{
+    Error as ActixError, HttpRequest,
+    body::{EitherBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+};
+
+use super::{
+    Refusal, Rule, future::RateLimitFuture, gate::Entry, refusal::Reason, selector::Selector,
+};
+use crate::{
+    Error, Event, EventKind, Key, Limit, Rate, RateLimiter,
+    key::client_ip,
+    limiter::{PathPattern, normal},
+    net::Networks,
+};
+
+/// Scope of the rule for requests that no other rule is about.
+const DEFAULT_SCOPE: &str = "default";
+
+/// A middleware that limits requests; for an application, a scope or a resource.
+///
+/// One rule applies to a request: of those whose path, methods and condition fit, the one with the
+/// highest priority, then the one with the most specific path. Requests that fit none fall under the
+/// default rate.
+///
+/// ```
+/// use actix_smart_ratelimit::{Key, Limit, Rate, RateLimiter, Rule};
+/// use actix_web::{App, http::Method};
+///
+/// # fn main() -> Result<(), actix_smart_ratelimit::Error> {
+/// let limiter = RateLimiter::in_memory();
+/// let limit = limiter
+///     .middleware()
+///     .default_rate(Rate::per_minute(100))
+///     .rule(Rule::new(Limit::new("auth", Rate::per_minute(5))).path("/auth").methods([Method::POST]))
+///     .rule(Rule::new(Limit::new("api", "1000/h".parse::<Rate>()?)).path("/api").key(Key::user()))
+///     .skip_path("/health");
+/// limit.validate()?;
+/// let app = App::new().wrap(limit);
+/// # drop(app);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RateLimit {
+    limiter: RateLimiter,
+    rules: Vec<Rule>,
+    default_rule: Option<Rule>,
+    skip_paths: Vec<String>,
+    exempt: Networks,
+    allow: Networks,
+    deny: Networks,
+    shadow: bool,
+    skip_preflight: bool,
+}
+
+impl RateLimiter {
+    /// A middleware of this limiter, which limits every request at the default rate by address.
+    pub fn middleware(&self) -> RateLimit {
+        RateLimit {
+            limiter: self.clone(),
+            rules: Vec::new(),
+            default_rule: Some(Rule::new(Limit::new(DEFAULT_SCOPE, self.default_rate()))),
+            skip_paths: Vec::new(),
+            exempt: Networks::default(),
+            allow: Networks::default(),
+            deny: Networks::default(),
+            shadow: false,
+            skip_preflight: false,
+        }
+    }
+}
+
+impl RateLimit {
+    /// Adds a rule.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Adds rules.
+    pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        self.rules.extend(rules);
+        self
+    }
+
+    /// The rate of requests that no rule is about; the limiter's default rate by default.
+    pub fn default_rate(self, rate: Rate) -> Self {
+        self.default_rule(Rule::new(Limit::new(DEFAULT_SCOPE, rate)))
+    }
+
+    /// The rule of requests that no other rule is about.
+    pub fn default_rule(mut self, rule: Rule) -> Self {
+        self.default_rule = Some(rule);
+        self
+    }
+
+    /// Leaves requests alone that no rule is about.
+    pub fn no_default(mut self) -> Self {
+        self.default_rule = None;
+        self
+    }
+
+    /// Whom to count under the default rate; the client's address by default. Call it after
+    /// [`default_rate`](Self::default_rate).
+    pub fn key(mut self, key: impl Into<Key>) -> Self {
+        self.default_rule = self.default_rule.map(|rule| rule.key(key));
+        self
+    }
+
+    /// A path that is never limited, with those below it; see [`Rule::path`].
+    pub fn skip_path(mut self, pattern: impl Into<String>) -> Self {
+        self.skip_paths.push(pattern.into());
+        self
+    }
+
+    /// Networks whose requests are neither limited nor denied, such as those of monitoring.
+    pub fn exempt(mut self, networks: Networks) -> Self {
+        self.exempt = networks;
+        self
+    }
+
+    /// Networks whose requests are not limited, unless they are denied.
+    pub fn allow(mut self, networks: Networks) -> Self {
+        self.allow = networks;
+        self
+    }
+
+    /// Networks whose requests are all refused.
+    pub fn deny(mut self, networks: Networks) -> Self {
+        self.deny = networks;
+        self
+    }
+
+    /// Whether every rule, and the list of denied networks, only reports to the operator.
+    pub fn shadow(mut self, shadow: bool) -> Self {
+        self.shadow = shadow;
+        self
+    }
+
+    /// Whether CORS preflights are left alone; false by default. A preflight carries no credentials,
+    /// so a browser's real request would be counted twice by address; but anybody can send any number
+    /// of them.
+    pub fn skip_preflight(mut self, skip: bool) -> Self {
+        self.skip_preflight = skip;
+        self
+    }
+
+    /// Checks everything now rather than when the server starts.
+    ///
+    /// # Errors
+    /// When a rule cannot work as it is written: a malformed path, a parameter that means nothing to
+    /// the algorithm, a backend that is not registered, two rules of one name.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.compile().map(drop)
+    }
+
+    fn compile(&self) -> Result<Compiled, Error> {
+        let rules = self.rules.iter().chain(&self.default_rule).cloned();
+        let shadowed = |rule: Rule| match self.shadow {
+            true => rule.with_limit(|limit| limit.shadow(true)),
+            false => rule,
+        };
+        let rules: Vec<_> = rules.map(shadowed).collect();
+        let skip_paths = self.skip_paths.iter().map(|path| PathPattern::parse(path));
+        Ok(Compiled {
+            limiter: self.limiter.clone(),
+            selector: Selector::new(&rules, &self.limiter)?,
+            skip_paths: skip_paths
+                .collect::<Result<_, _>>()
+                .map_err(|error| error.at("skip_paths"))?,
+            has_lists: !(self.exempt.is_empty() && self.allow.is_empty() && self.deny.is_empty()),
+            exempt: self.exempt.clone(),
+            allow: self.allow.clone(),
+            deny: self.deny.clone(),
+            shadow: self.shadow,
+            skip_preflight: self.skip_preflight,
+        })
+    }
+}
+
+/// A middleware with everything looked up that can be looked up beforehand.
+#[derive(Debug)]
+struct Compiled {
+    limiter: RateLimiter,
+    selector: Selector,
+    skip_paths: Vec<PathPattern>,
+    has_lists: bool,
+    exempt: Networks,
+    allow: Networks,
+    deny: Networks,
+    shadow: bool,
+    skip_preflight: bool,
+}
+
+impl Compiled {
+    #[inline]
+    fn enter(&self, request: &HttpRequest) -> Entry {
+        if !self.limiter.is_enabled() || self.is_skipped(request) {
+            return Entry::Now(Ok(None));
+        }
+        if self.has_lists
+            && let Some(entry) = self.by_lists(request)
+        {
+            return entry;
+        }
+        match self.selector.select(request, &self.limiter) {
+            Some(gate) => gate.enter(request, &self.limiter),
+            None => Entry::Now(Ok(None)),
+        }
+    }
+
+    fn is_skipped(&self, request: &HttpRequest) -> bool {
+        let by_path = || {
+            let path = normal(request.path());
+            self.skip_paths.iter().any(|pattern| pattern.matches(&path))
+        };
+        (!self.skip_paths.is_empty() && by_path()) || (self.skip_preflight && is_preflight(request))
+    }
+
+    /// What the lists of networks say about a request, if anything.
+    fn by_lists(&self, request: &HttpRequest) -> Option<Entry> {
+        let address = client_ip(request, &self.limiter)?;
+        if self.exempt.contains(address) {
+            return Some(Entry::Now(Ok(None)));
+        }
+        if self.deny.contains(address) {
+            self.limiter.emit(&Event::new(EventKind::Denied, "deny", None, None));
+            let refusal = || Refusal::new(Reason::Denied, None).default_response(request);
+            return Some(Entry::Now(if self.shadow { Ok(None) } else { Err(refusal()) }));
+        }
+        self.allow.contains(address).then(|| Entry::Now(Ok(None)))
+    }
+}
+
+fn is_preflight(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    request.method() == actix_web::http::Method::OPTIONS
+        && headers.contains_key("origin")
+        && headers.contains_key("access-control-request-method")
+}
+
+impl<S, B> Transform<S, ServiceRequest> for RateLimit
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = ActixError> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = ActixError;
+    type Transform = RateLimitService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let compiled = self.compile().map_err(|error| {
+            tracing::error!(%error, "rate limit middleware cannot start");
+        });
+        ready(compiled.map(|compiled| RateLimitService {
+            service: Rc::new(service),
+            compiled: Arc::new(compiled),
+        }))
+    }
+}
+
+/// The middleware of one worker.
+#[derive(Debug)]
+pub struct RateLimitService<S> {
+    service: Rc<S>,
+    compiled: Arc<Compiled>,
+}
+
+impl<S, B> Service<ServiceRequest> for RateLimitService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = ActixError> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = ActixError;
+    type Future = RateLimitFuture<S, B>;
+
+    forward_ready!(service);
+
+    #[inline]
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        match self.compiled.enter(request.request()) {
+            Entry::Now(Ok(pass)) => RateLimitFuture::inner(self.service.call(request), pass),
+            Entry::Now(Err(refusal)) => RateLimitFuture::refused(request.into_response(refusal)),
+            Entry::Waiting(waiting) => {
+                RateLimitFuture::store(waiting, request, self.service.clone())
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The response to a refused request.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{ACCEPT, Accept, CONTENT_TYPE, Header, HeaderMap, HeaderValue, RETRY_AFTER},
+    },
+};
+
+use super::{RateLimitInfo, rule::OnRefused};
+use crate::{Decision, Error, limiter::guarded};
+
+const MESSAGE: &str = "Rate limit exceeded. Please try again later.";
+const UNAVAILABLE: &str = "Service temporarily unavailable. Please try again later.";
+/// Seconds after which a client may try a store again that is away.
+const UNAVAILABLE_RETRY: &str = "1";
+
+/// A refusal, as a responder of the application's own sees it.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    reason: Reason,
+    info: Option<RateLimitInfo>,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its limit is reached for now.
+    LimitReached,
+    /// It costs more than its limit ever allows, or its limit is 0.
+    CostExceedsLimit,
+    /// It comes from a denied network.
+    Denied,
+    /// Its client has no address, and [`MissingAddress::Refuse`](crate::MissingAddress) is set.
+    NoAddress,
+}
+
+impl Reason {
+    pub(super) fn of(decision: Option<&Decision>) -> Self {
+        match decision {
+            Some(decision) if decision.is_permanent() => Self::CostExceedsLimit,
+            _ => Self::LimitReached,
+        }
+    }
+}
+
+impl Refusal {
+    pub(super) fn new(reason: Reason, info: Option<RateLimitInfo>) -> Self {
+        Self { reason, info }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// How the request stands with its limit, where a limit refused it.
+    #[must_use]
+    pub fn info(&self) -> Option<&RateLimitInfo> {
+        self.info.as_ref()
+    }
+
+    /// The default response: 429 in plain text, or as `application/problem+json` (RFC 9457) for
+    /// clients that prefer JSON.
+    #[must_use]
+    pub fn default_response(&self, request: &HttpRequest) -> HttpResponse {
+        if prefers_json(request) {
+            return self.problem();
+        }
+        plain(StatusCode::TOO_MANY_REQUESTS, MESSAGE)
+    }
+
+    pub(super) fn response(
+        &self,
+        request: &HttpRequest,
+        respond: Option<&OnRefused>,
+    ) -> HttpResponse {
+        let own = respond.and_then(|respond| guarded(|| respond(request, self)));
+        own.unwrap_or_else(|| self.default_response(request))
+    }
+
+    pub(super) fn write_retry_after(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.info.as_ref().and_then(RateLimitInfo::retry_after_secs) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+    }
+
+    fn problem(&self) -> HttpResponse {
+        let policies = match &self.info {
+            // A policy's name needs no escapes.
+            Some(info) => format!(",\"violated-policies\":[\"{}\"]", info.policy_name()),
+            None => String::new(),
+        };
+        let body = format!(
+            "{{\"type\":\"https://iana.org/assignments/http-problem-types#quota-exceeded\",\
+             \"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"{MESSAGE}\"{policies}}}"
+        );
+        HttpResponse::TooManyRequests().content_type("application/problem+json").body(body)
+    }
+}
+
+/// The response while the store is away and `on_error` is to deny.
+pub(super) fn unavailable() -> HttpResponse {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(UNAVAILABLE_RETRY));
+    response
+}
+
+/// The response of a limit that cannot work as it is written. The client learns nothing of it.
+pub(super) fn misconfigured(error: &Error) -> HttpResponse {
+    tracing::error!(%error, "rate limit is misconfigured: its requests are answered with 500");
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+}
+
+fn plain(status: StatusCode, message: &'static str) -> HttpResponse {
+    let mut response = HttpResponse::with_body(
+        status,
+        actix_web::body::BoxBody::new(actix_web::web::Bytes::from_static(message.as_bytes())),
+    );
+    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// Whether JSON ranks before text in the request's `Accept`.
+fn prefers_json(request: &HttpRequest) -> bool {
+    let mentions_json =
+        |value: &HeaderValue| value.as_bytes().windows(4).any(|part| part == b"json");
+    if !request.headers().get_all(ACCEPT).any(mentions_json) {
+        return false;
+    }
+    let Ok(accept) = Accept::parse(request) else { return false };
+    let ranked = accept.ranked();
+    let rank =
+        |wanted: fn(&str) -> bool| ranked.iter().position(|media| wanted(media.essence_str()));
+    let json = rank(|name| matches!(name, "application/json" | "application/problem+json"));
+    let text = rank(|name| matches!(name, "text/plain" | "text/html" | "text/*"));
+    json.is_some_and(|json| text.is_none_or(|text| json < text))
+}
