@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::{
     Expr, Token,
     ext::IdentExt,
-    parse::{Parse, ParseStream, Parser},
+    parse::{ParseStream, Parser},
 };
 
 use crate::{
@@ -32,6 +32,8 @@ pub(crate) struct Args {
     /// Variant of `OnError`, which core does not know.
     pub(crate) on_error: Option<&'static str>,
     written: Vec<(Name, Ident)>,
+    /// Arguments that were meant, in all likelihood, by what cannot be read.
+    meant: Vec<Name>,
 }
 
 /// The name of an argument: the one that the documentation uses, whichever was written.
@@ -69,16 +71,9 @@ impl Args {
         let mut args = Self::default();
         let read = |input: ParseStream<'_>| {
             while !input.is_empty() {
-                match Argument::parse(input) {
-                    Ok(argument) => {
-                        args.add(&argument, errors);
-                        let separated = separate(input);
-                        errors.keep(separated);
-                    }
-                    Err(error) => {
-                        errors.push(error);
-                        skip_argument(input);
-                    }
+                let read = args.read(input, errors);
+                if errors.keep(read).is_none() {
+                    skip_argument(input);
                 }
             }
             Ok(())
@@ -93,20 +88,43 @@ impl Args {
         self.written.iter().find(|(known, _)| *known == name).map(|(_, written)| written)
     }
 
-    fn add(&mut self, argument: &Argument, errors: &mut Errors) {
-        let Some(name) = errors.keep(known(&argument.name)) else { return };
+    /// Whether an argument is missing, and not only misspelt.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.written(name).is_none() && !self.meant.contains(&name)
+    }
+
+    /// Reads one argument. An error: the rest of it cannot be read.
+    fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected an argument such as rate = \"5/m\""));
+        }
+        let written = input.call(Ident::parse_any)?;
+        let text = written.to_string();
+        let meant = nearest_word(&text);
+        self.meant.extend(meant.map(|(_, name)| name));
+        let value = value_of(&written, input)?;
+        match meant {
+            Some((word, name)) if word == text => self.add(name, &written, &value, errors),
+            _ => errors.push(unknown(&written, meant.map(|(word, _)| word))),
+        }
+        let separated = separate(input);
+        errors.keep(separated);
+        Ok(())
+    }
+
+    fn add(&mut self, name: Name, written: &Ident, value: &Expr, errors: &mut Errors) {
         if let Some(first) = self.written(name) {
-            for error in duplicate(name, &argument.name, first) {
+            for error in duplicate(written, first) {
                 errors.push(error);
             }
             return;
         }
-        self.written.push((name, argument.name.clone()));
-        let set = self.set(name, argument);
+        self.written.push((name, written.clone()));
+        let set = self.set(name, written, value);
         errors.keep(set);
     }
 
-    fn set(&mut self, name: Name, Argument { name: written, value }: &Argument) -> syn::Result<()> {
+    fn set(&mut self, name: Name, written: &Ident, value: &Expr) -> syn::Result<()> {
         const PERMITS: &str = "an unsigned integer of permits";
         let as_written = &*written.to_string();
         match name {
@@ -151,29 +169,13 @@ impl Args {
     }
 }
 
-/// `name = value`, as written.
-struct Argument {
-    name: Ident,
-    value: Expr,
-}
-
-impl Parse for Argument {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if !input.peek(Ident::peek_any) {
-            return Err(input.error("expected an argument such as rate = \"5/m\""));
-        }
-        let name = input.call(Ident::parse_any)?;
-        if !input.peek(Token![=]) {
-            let message = format!("expected a value: {name} = …");
-            return Err(syn::Error::new(name.span(), message));
-        }
-        input.parse::<Token![=]>()?;
-        if input.is_empty() || input.peek(Token![,]) {
-            let message = format!("expected a value: {name} = …");
-            return Err(syn::Error::new(name.span(), message));
-        }
-        Ok(Self { name, value: input.parse()? })
+fn value_of(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
+    let missing = || syn::Error::new(name.span(), format!("expected a value: {name} = …"));
+    input.parse::<Token![=]>().map_err(|_| missing())?;
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(missing());
     }
+    input.parse()
 }
 
 /// Reads the comma between two arguments. Where it is missing before a name, that begins the next
@@ -198,25 +200,25 @@ fn skip_argument(input: ParseStream<'_>) {
     }
 }
 
-fn known(written: &Ident) -> syn::Result<Name> {
-    let text = written.to_string();
-    let alias = ALIASES.iter().find(|(alias, _)| *alias == text).map(|(_, name)| *name);
-    if let Some(name) = alias.or_else(|| NAMES.into_iter().find(|name| *name == text)) {
-        return Ok(name);
-    }
-    let candidates = NAMES.into_iter().chain(ALIASES.iter().map(|(alias, _)| *alias));
-    let hint = nearest(&text, candidates)
-        .map_or(String::new(), |meant| format!(", did you mean `{meant}`?"));
-    let list = NAMES.join(", ");
-    let message = format!("unknown argument `{text}`{hint}; the arguments are {list}");
-    Err(syn::Error::new(written.span(), message))
+/// The word for an argument that is, or is nearest to, what was written.
+fn nearest_word(written: &str) -> Option<(&'static str, Name)> {
+    let words = || NAMES.into_iter().map(|name| (name, name)).chain(ALIASES);
+    let nearest = nearest(written, words().map(|(word, _)| word))?;
+    words().find(|(word, _)| *word == nearest)
 }
 
-fn duplicate(name: Name, second: &Ident, first: &Ident) -> [syn::Error; 2] {
+fn unknown(written: &Ident, meant: Option<&str>) -> syn::Error {
+    let hint = meant.map_or(String::new(), |word| format!("did you mean `{word}`? "));
+    let list = NAMES.join(", ");
+    let message = format!("unknown argument `{written}`: {hint}the arguments are {list}");
+    syn::Error::new(written.span(), message)
+}
+
+fn duplicate(second: &Ident, first: &Ident) -> [syn::Error; 2] {
     let message = if second == first {
         format!("`{second}` is given twice: remove one of them")
     } else {
-        format!("`{second}` and `{first}` are both names of `{name}`: remove one of them")
+        format!("`{second}` and `{first}` mean the same: remove one of them")
     };
     let note = format!("`{first}` is first given here");
     [syn::Error::new(second.span(), message), syn::Error::new(first.span(), note)]

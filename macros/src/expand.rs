@@ -1,13 +1,13 @@
 //! What the attribute writes: calls of the public builder, and nothing that the builder could not
 //! say.
 //!
-//! Names resolve through `::actix_smart_ratelimit::__private` and `::core` alone, so nothing that
-//! is in scope at the handler matters; local names are hygienic and begin with `__rate_limit_`.
+//! Names resolve through `::actix_smart_ratelimit::__private` alone, so nothing that is in scope at
+//! the handler matters; local names are hygienic and begin with `__rate_limit_`.
 
 use actix_smart_ratelimit_core::{KeyPart, KeySpec, Rate};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
-use syn::{Expr, Ident, spanned::Spanned};
+use syn::{Expr, Ident, ReturnType, spanned::Spanned};
 
 use crate::{
     args::Args,
@@ -23,9 +23,8 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
     let (rule, enter, call) = (rule(args, handler.name()), enter(), call(handler));
 
     let mut limited = signature.clone();
-    let output = handler.output();
     limited.inputs = syn::parse_quote_spanned!(mixed()=> __rate_limit_head: #p::Head);
-    limited.output = syn::parse_quote_spanned!(mixed()=> -> #p::Reply<#output>);
+    limited.output = answer(handler);
     quote_spanned! {mixed()=>
         #(#attributes)*
         #visibility #limited {
@@ -37,6 +36,14 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
     }
 }
 
+/// The return type, in the place of the original one, so that its bounds are checked there.
+fn answer(handler: &Handler) -> ReturnType {
+    let output = handler.output();
+    let place = output.map_or_else(mixed, at);
+    let p = private_at(place);
+    syn::parse_quote_spanned!(place=> -> #p::Reply<#output>)
+}
+
 /// A rate as an expression that is evaluated at compile time.
 pub(crate) fn rate(rate: Rate) -> TokenStream {
     let p = private();
@@ -45,7 +52,11 @@ pub(crate) fn rate(rate: Rate) -> TokenStream {
 }
 
 fn private() -> TokenStream {
-    quote_spanned!(mixed()=> ::actix_smart_ratelimit::__private)
+    private_at(mixed())
+}
+
+fn private_at(span: Span) -> TokenStream {
+    quote_spanned!(span=> ::actix_smart_ratelimit::__private)
 }
 
 fn mixed() -> Span {
@@ -57,8 +68,8 @@ fn enter() -> TokenStream {
     let p = private();
     quote_spanned! {mixed()=>
         let mut __rate_limit_call = match __RATE_LIMIT.enter(__rate_limit_head).await {
-            ::core::result::Result::Ok(call) => call,
-            ::core::result::Result::Err(refusal) => return #p::Reply::Early(refusal),
+            #p::core::result::Result::Ok(call) => call,
+            #p::core::result::Result::Err(refusal) => return #p::Reply::Early(refusal),
         };
     }
 }
@@ -72,19 +83,30 @@ fn call(handler: &Handler) -> TokenStream {
         Some(first) => quote_spanned!(at(&first.ty)=> __rate_limit_call.extract()),
         None => quote_spanned!(mixed()=> __rate_limit_call.extract()),
     };
-    let output = handler.output().cloned().map(|mut output| {
-        inferred(&mut output);
-        output
-    });
-    let body = &handler.body;
+    let (expected, body) = (expected_output(handler), &handler.body);
+    // The arguments have a name of their own so that `_` drops none before the end.
     quote_spanned! {mixed()=>
-        let (#(#patterns,)*): (#(#types,)*) = match #extract.await {
-            ::core::result::Result::Ok(extracted) => extracted,
-            ::core::result::Result::Err(response) => return #p::Reply::Early(response),
+        let __rate_limit_arguments: (#(#types,)*) = match #extract.await {
+            #p::core::result::Result::Ok(arguments) => arguments,
+            #p::core::result::Result::Err(response) => return #p::Reply::Early(response),
         };
-        let __rate_limit_output = #p::typed::<_, #output>(async move #body).await;
+        let (#(#patterns,)*) = __rate_limit_arguments;
+        let __rate_limit_output = async move { #expected #body }.await;
         __rate_limit_call.reply(__rate_limit_output)
     }
+}
+
+/// Tells the compiler what the block returns, for `?`, coercions and its own messages: an async
+/// block has no place to write its type, and takes it from the first `return`.
+fn expected_output(handler: &Handler) -> Option<TokenStream> {
+    let p = private();
+    let mut output = handler.output()?.clone();
+    inferred(&mut output);
+    Some(quote_spanned! {at(&output)=>
+        if let #p::core::option::Option::Some(never) = #p::core::option::Option::<#output>::None {
+            return never;
+        }
+    })
 }
 
 fn rule(args: &Args, function: &Ident) -> TokenStream {
@@ -116,7 +138,7 @@ fn limit(args: &Args, function: &Ident) -> TokenStream {
         None => {
             let function = function.to_string();
             let function = function.trim_start_matches("r#");
-            quote_spanned!(mixed()=> #p::scope(::core::module_path!(), #function))
+            quote_spanned!(mixed()=> #p::scope(#p::core::module_path!(), #function))
         }
     };
     let rates = match &args.rate {
@@ -166,9 +188,9 @@ fn setting(setting: Setting) -> TokenStream {
 }
 
 fn key_of(key: &OrFunction<KeySpec>) -> TokenStream {
-    let p = private();
     match key {
         OrFunction::Function(function) => {
+            let p = private_at(at(function));
             quote_spanned!(at(function)=> #p::Key::from_fn(#function))
         }
         OrFunction::Value(spec) => {

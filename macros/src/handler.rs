@@ -29,7 +29,9 @@ impl Parse for Handler {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         if !at_function(input) {
-            return Err(input.error("#[rate_limit] stands on an async handler function only"));
+            let message = "#[rate_limit] limits an async handler function: move it to one, or wrap \
+                           a scope in a middleware of the limiter";
+            return Err(input.error(message));
         }
         let signature: Signature = input.parse()?;
         if !input.peek(token::Brace) {

@@ -68,7 +68,8 @@ use crate::{args::Args, errors::Errors, handler::Handler};
 /// - Associated functions of one name and module have one default scope, whatever their types: give
 ///   them scopes.
 /// - The attribute may be repeated, for limits with different keys. Each decides for itself, the
-///   topmost first, and what an earlier one has charged stays charged.
+///   lowest first, and what an earlier one has charged stays charged; several rates of one
+///   attribute are charged together or not at all.
 #[proc_macro_attribute]
 pub fn rate_limit(
     args: proc_macro::TokenStream,

@@ -68,7 +68,7 @@ fn every_argument_becomes_one_call_of_the_builder() {
 
 #[test]
 fn the_scope_is_the_path_of_the_function_unless_given() {
-    assert!(expanded(r#"rate = "5/m""#).contains(r#"scope(::core::module_path!(),"login")"#));
+    assert!(expanded(r#"rate = "5/m""#).contains(r#"scope(core::module_path!(),"login")"#));
     assert!(!expanded(r#"rate = "5/m", scope = "in""#).contains("module_path"));
 }
 
@@ -112,7 +112,7 @@ fn opaque_types_are_left_to_inference_inside_the_function() {
     );
     let code = super::limited(quote!(rate = "5/m"), item).unwrap().to_string().replace(' ', "");
     assert!(code.contains("Reply<Result<implResponder,Error>>"), "{code}");
-    assert!(code.contains("typed::<_,Result<_,Error>>"), "{code}");
+    assert!(code.contains("Option::<Result<_,Error>>::None"), "{code}");
 }
 
 #[test]
@@ -128,7 +128,6 @@ fn all_mistakes_are_reported_at_once() {
         "`cost` takes",
         "expected `,`",
         "`block` takes",
-        "`rate` is required",
         "async fn login",
         "returns nothing",
         "no `self`",

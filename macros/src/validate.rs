@@ -120,7 +120,7 @@ impl Settings {
 
 /// Notes what the arguments lack, and which of them contradict each other.
 pub(crate) fn validate(args: &Args, errors: &mut Errors) {
-    if args.written("rate").is_none() {
+    if args.lacks("rate") {
         let message = "`rate` is required: #[rate_limit(rate = \"5/m\")] lets 5 requests a minute \
                        of each address in";
         errors.push(syn::Error::new(Span::call_site(), message));

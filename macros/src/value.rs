@@ -120,9 +120,11 @@ pub(crate) fn word<T: Copy>(name: &str, value: &Expr, words: &[(&str, T)]) -> sy
     if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == written) {
         return Ok(*meaning);
     }
-    let hint = nearest(&written, names())
-        .map_or(String::new(), |meant| format!(", did you mean \"{meant}\"?"));
-    Err(wrong(value, format!("`{name}`: unknown value {written:?}{hint}; use one of {list}")))
+    let remedy = match nearest(&written, names()) {
+        Some(meant) => format!("did you mean \"{meant}\"? It is one of {list}"),
+        None => format!("use one of {list}"),
+    };
+    Err(wrong(value, format!("`{name}`: unknown value {written:?}; {remedy}")))
 }
 
 /// The name of a set of counters; `""` is one.
