@@ -1,20 +1,19 @@
 //! Our side of every case, and the only file that knows our API.
-//!
-//! It stands on `governor` until the limiter exists: whatever is measured here
-//! now is a peer behind our name.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::middleware::{Next, from_fn};
-use actix_web::{Error, HttpResponse};
+use actix_smart_ratelimit::{
+    self as smart, Batch, Check, Clock, MemoryBackend, Policy, Rate, RateLimiter,
+    backend::{Backend, Progress},
+};
+use actix_web::{
+    Error,
+    body::{EitherBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform},
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+};
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::peer::governor;
+use crate::peer::OUT_OF_REACH;
 
 /// What every check of a case must answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,30 +43,58 @@ pub(crate) enum Headers {
 }
 
 /// Decisions by string key on the memory backend.
-pub(crate) struct Limiter(governor::Limiter);
+pub(crate) struct Limiter {
+    backend: MemoryBackend,
+    policy: Policy,
+    clock: Clock,
+}
 
 impl Limiter {
     /// A limiter that holds at most `max_keys` keys.
-    pub(crate) fn new(_algorithm: Algorithm, outcome: Outcome, _max_keys: usize) -> Result<Self> {
-        governor::Limiter::new(outcome).map(Self)
+    pub(crate) fn new(algorithm: Algorithm, outcome: Outcome, max_keys: usize) -> Result<Self> {
+        let algorithm = match algorithm {
+            Algorithm::FixedWindow => smart::Algorithm::FixedWindow,
+            Algorithm::SlidingWindowCounter => smart::Algorithm::SlidingWindowCounter,
+            Algorithm::TokenBucket => smart::Algorithm::TokenBucket,
+            Algorithm::LeakyBucket => smart::Algorithm::LeakyBucket,
+            Algorithm::Gcra => smart::Algorithm::Gcra,
+        };
+        let policy = Policy::new(algorithm, rate(outcome));
+        Ok(Self { backend: MemoryBackend::new(max_keys), policy, clock: Clock::System })
     }
 
     /// Takes one permit of `key`, reading the clock; whether it was admitted.
-    pub(crate) fn check(&self, key: &String) -> bool {
-        self.0.check(key)
+    pub(crate) fn check(&self, key: &str) -> bool {
+        let check = Check { key, policy: &self.policy, cost: 1 };
+        let mut batch = Batch::of(self.clock.now(), check);
+        let progress = self.backend.check(&mut batch);
+        matches!(progress, Progress::Done) && batch.verdict().is_allowed()
+    }
+}
+
+fn rate(outcome: Outcome) -> Rate {
+    match outcome {
+        Outcome::Admitted => Rate::per_second(OUT_OF_REACH),
+        Outcome::Refused => Rate::per_hour(1),
     }
 }
 
 /// What servers share: a limiter on the memory backend, keyed by peer address.
 #[derive(Clone)]
 pub(crate) struct HttpLimiter {
-    limiter: Arc<governor::Limiter>,
-    headers: Headers,
+    limiter: RateLimiter,
+    rate: Rate,
 }
 
 /// A limiter for [`middleware`].
 pub(crate) fn http_limiter(headers: Headers, outcome: Outcome) -> Result<HttpLimiter> {
-    Ok(HttpLimiter { limiter: Arc::new(governor::Limiter::new(outcome)?), headers })
+    let profiles = match headers {
+        Headers::Off => smart::Headers::NONE,
+        Headers::Legacy => smart::Headers::LEGACY,
+        Headers::LegacyAndIetf => smart::Headers::ALL,
+    };
+    let builder = RateLimiter::builder().headers(profiles).algorithm(smart::Algorithm::Gcra);
+    Ok(HttpLimiter { limiter: builder.build()?, rate: rate(outcome) })
 }
 
 /// The middleware under measurement.
@@ -84,33 +111,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    let limiter = limiter.clone();
-    from_fn(move |request, next| stand_in(limiter.clone(), request, next))
-}
-
-async fn stand_in<B: MessageBody + 'static>(
-    limiter: HttpLimiter,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let address = request.peer_addr().map(|address| address.ip());
-    let mut response = if limiter.limiter.check(&key(address)) {
-        next.call(request).await?.map_into_left_body()
-    } else {
-        let refusal = HttpResponse::TooManyRequests().body(REFUSAL_BODY);
-        request.into_response(refusal).map_into_right_body()
-    };
-    let profiles = match limiter.headers {
-        Headers::Off => 0,
-        Headers::Legacy => 3,
-        Headers::LegacyAndIetf => 5,
-    };
-    write(response.headers_mut(), &HEADERS[..profiles]);
-    Ok(response)
-}
-
-fn key(address: Option<IpAddr>) -> String {
-    address.map_or_else(|| "ip:unknown".to_owned(), |address| format!("ip:{address}"))
+    limiter.limiter.middleware().default_rate(limiter.rate)
 }
 
 /// The body of our refusals.

@@ -36,12 +36,14 @@ pub struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// An empty batch at `now`, the time of the caller's clock. Backends with a server use the
     /// server's clock instead.
+    #[inline]
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self { now, checks: ArrayVec::new(), verdict: Verdict::default() }
     }
 
     /// A batch of one check.
+    #[inline]
     #[must_use]
     pub fn of(now: Timestamp, check: Check<'a>) -> Self {
         let mut batch = Self::new(now);
@@ -53,6 +55,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// When the batch already holds [`MAX_CHECKS`].
+    #[inline]
     pub fn push(&mut self, check: Check<'a>) -> Result<(), Error> {
         self.checks.try_push(check).map_err(|_| {
             let reason = format!("a request is limited by at most {MAX_CHECKS} rates");
@@ -61,30 +64,35 @@ impl<'a> Batch<'a> {
     }
 
     /// The time of the caller's clock.
+    #[inline]
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
     /// The checks, in the order in which they were added.
+    #[inline]
     #[must_use]
     pub fn checks(&self) -> &[Check<'a>] {
         &self.checks
     }
 
     /// The decisions; empty until a backend has decided.
+    #[inline]
     #[must_use]
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
     }
 
     /// The decisions, by value.
+    #[inline]
     #[must_use]
     pub fn into_verdict(self) -> Verdict {
         self.verdict
     }
 
     /// Writes a decision in place, as a backend does that knows the answer without a store.
+    #[inline]
     pub fn decide(&mut self, index: usize, decision: Decision) {
         self.verdict.set(index, decision);
     }

@@ -16,12 +16,14 @@ pub struct Decision {
 
 impl Decision {
     /// The request may pass; `remaining` permits are left after it.
+    #[inline]
     #[must_use]
     pub const fn allow(limit: u64, remaining: u64, reset_at: Timestamp) -> Self {
         Self { allowed: true, limit, remaining, reset_at, retry_at: Timestamp::ZERO }
     }
 
     /// The request is refused until `retry_at` ([`Timestamp::MAX`]: for ever).
+    #[inline]
     #[must_use]
     pub const fn refuse(
         limit: u64,
@@ -33,24 +35,28 @@ impl Decision {
     }
 
     /// Whether this policy admits the request.
+    #[inline]
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
         self.allowed
     }
 
     /// Permits of a whole window, or the capacity of a bucket.
+    #[inline]
     #[must_use]
     pub const fn limit(&self) -> u64 {
         self.limit
     }
 
     /// The largest cost that would be admitted now.
+    #[inline]
     #[must_use]
     pub const fn remaining(&self) -> u64 {
         self.remaining
     }
 
     /// When the key would be untouched again, if left idle.
+    #[inline]
     #[must_use]
     pub const fn reset_at(&self) -> Timestamp {
         self.reset_at
@@ -58,6 +64,7 @@ impl Decision {
 
     /// For a refusal: when this same request would be admitted; `None` if it was allowed or never
     /// will be.
+    #[inline]
     #[must_use]
     pub fn retry_at(&self) -> Option<Timestamp> {
         (!self.allowed && self.retry_at < Timestamp::MAX).then_some(self.retry_at)
@@ -71,12 +78,14 @@ impl Decision {
     }
 
     /// Whether waiting can never help: the limit is 0, or the cost is above it.
+    #[inline]
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         !self.allowed && self.retry_at == Timestamp::MAX
     }
 
     /// The same state as `self`, seen by a request that `other` decided.
+    #[inline]
     pub(crate) const fn answered_by(self, other: Self) -> Self {
         Self { allowed: other.allowed, retry_at: other.retry_at, ..self }
     }
@@ -96,12 +105,14 @@ impl Verdict {
     }
 
     /// Whether every check was admitted, and so all were charged.
+    #[inline]
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.decisions.iter().all(Decision::is_allowed)
     }
 
     /// One decision for each check.
+    #[inline]
     #[must_use]
     pub fn decisions(&self) -> &[Decision] {
         &self.decisions
@@ -109,6 +120,7 @@ impl Verdict {
 
     /// Index of the check that decides: of a refusal the one that lasts longest, otherwise the one
     /// with the smallest share of its limit left. 0 for an empty batch.
+    #[inline]
     #[must_use]
     pub fn deciding(&self) -> usize {
         if self.decisions.len() < 2 {
@@ -126,6 +138,7 @@ impl Verdict {
         first_of_closest.map_or(0, |(index, _)| index)
     }
 
+    #[inline]
     pub(crate) fn set(&mut self, index: usize, decision: Decision) {
         match self.decisions.get_mut(index) {
             Some(slot) => *slot = decision,

@@ -113,6 +113,7 @@ impl Policy {
     }
 
     /// The transition.
+    #[inline]
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.shape
@@ -131,18 +132,21 @@ impl Policy {
     }
 
     /// Whether refused requests are charged as well.
+    #[inline]
     #[must_use]
     pub fn counts_refused(&self) -> bool {
         self.count_refused
     }
 
     /// What a stored state means: two policies with one tag understand each other's states.
+    #[inline]
     #[must_use]
     pub fn state_tag(&self) -> u64 {
         self.state_tag
     }
 
     /// Permits of a whole window, or the capacity of a bucket.
+    #[inline]
     #[must_use]
     pub fn limit(&self) -> u64 {
         match &self.shape {
@@ -167,6 +171,7 @@ impl Policy {
     }
 
     /// The transition of a cell; for the exact log, which is not a cell, that of a key never seen.
+    #[inline]
     #[must_use]
     pub fn step(&self, cell: Option<Cell>, now: Timestamp, cost: u32) -> Step {
         match &self.shape {
@@ -333,6 +338,7 @@ fn scaled(rate: f64) -> Result<u64, Error> {
 
 /// What a stored state depends on: a changed limit keeps a window's counts, and a changed capacity
 /// a bucket's level; another period or speed begins a state of its own.
+#[inline]
 fn state_tag(shape: &Shape) -> u64 {
     let words = match shape {
         Shape::Window(window) => {

@@ -1,5 +1,7 @@
 //! All or nothing, and whether refusals count: the only place that knows.
 
+use core::slice;
+
 use arrayvec::ArrayVec;
 
 use crate::{
@@ -43,7 +45,21 @@ pub trait Store {
 
 /// Decides a batch over states that nobody else can change meanwhile, and writes the decisions
 /// into it.
+#[inline]
 pub fn settle(batch: &mut Batch<'_>, store: &mut impl Store, now: Timestamp, mode: Mode) {
+    if batch.checks().len() == 1 {
+        let step = evaluate(batch, store, &[], 0, now);
+        if step.decision.is_allowed() && mode == Mode::Charge {
+            charge(batch, store, slice::from_ref(&step), now);
+        } else {
+            decline(batch, store, slice::from_ref(&step), now, mode);
+        }
+    } else {
+        settle_several(batch, store, now, mode);
+    }
+}
+
+fn settle_several(batch: &mut Batch<'_>, store: &mut impl Store, now: Timestamp, mode: Mode) {
     let mut steps = Steps::new();
     let mut allowed = true;
     for index in 0..batch.checks().len() {
@@ -65,7 +81,7 @@ type Steps = ArrayVec<Step, MAX_CHECKS>;
 fn evaluate(
     batch: &Batch<'_>,
     store: &mut impl Store,
-    earlier: &Steps,
+    earlier: &[Step],
     index: usize,
     now: Timestamp,
 ) -> Step {
@@ -86,7 +102,8 @@ fn evaluate(
     Step { cell: Cell(pending.saturating_add(taken), 0), expires: decision.reset_at(), decision }
 }
 
-fn charge(batch: &mut Batch<'_>, store: &mut impl Store, steps: &Steps, now: Timestamp) {
+#[inline]
+fn charge(batch: &mut Batch<'_>, store: &mut impl Store, steps: &[Step], now: Timestamp) {
     for (index, step) in steps.iter().enumerate() {
         let check = batch.checks()[index];
         if check.cost > 0 {
@@ -103,7 +120,7 @@ fn charge(batch: &mut Batch<'_>, store: &mut impl Store, steps: &Steps, now: Tim
 fn decline(
     batch: &mut Batch<'_>,
     store: &mut impl Store,
-    steps: &Steps,
+    steps: &[Step],
     now: Timestamp,
     mode: Mode,
 ) {

@@ -15,6 +15,7 @@ impl Timestamp {
     pub const MAX: Self = Self(u64::MAX);
 
     /// The point `micros` microseconds after the epoch.
+    #[inline]
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
@@ -27,24 +28,28 @@ impl Timestamp {
     }
 
     /// Microseconds since the epoch.
+    #[inline]
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
     /// Whole seconds since the epoch, rounded up: a client that waits until then never comes early.
+    #[inline]
     #[must_use]
     pub const fn as_secs_ceil(self) -> u64 {
         self.0.div_ceil(1_000_000)
     }
 
     /// Microseconds from `earlier` to `self`; 0 if `earlier` is later.
+    #[inline]
     #[must_use]
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
     /// Whole seconds from `earlier` to `self`, rounded up.
+    #[inline]
     #[must_use]
     pub const fn secs_since_ceil(self, earlier: Self) -> u64 {
         self.since(earlier).div_ceil(1_000_000)
@@ -55,6 +60,7 @@ impl Timestamp {
 impl Add<u64> for Timestamp {
     type Output = Self;
 
+    #[inline]
     fn add(self, micros: u64) -> Self {
         Self(self.0.saturating_add(micros))
     }
@@ -64,6 +70,7 @@ impl Add<u64> for Timestamp {
 impl Sub<u64> for Timestamp {
     type Output = Self;
 
+    #[inline]
     fn sub(self, micros: u64) -> Self {
         Self(self.0.saturating_sub(micros))
     }

@@ -8,7 +8,7 @@ use actix_web::{
 
 use super::{
     Rule,
-    gate::{Entry, Gate, Pass},
+    gate::{Admission, Entry, Gate, Pass},
     refusal,
 };
 use crate::{Error, RateLimiter};
@@ -87,7 +87,10 @@ impl AttributeLimit {
             Entry::Waiting(waiting) => waiting.finish(&head.request).await,
             Entry::Now(entry) => entry,
         };
-        entry.map(|pass| Call { head, pass })
+        match entry {
+            Admission::Granted(pass) => Ok(Call { head, pass }),
+            Admission::Refused(response) => Err(response),
+        }
     }
 
     #[inline]

@@ -23,7 +23,9 @@ use crate::{
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Condition(Arc<dyn Fn(&HttpRequest, &RateLimiter) -> bool + Send + Sync>);
+pub struct Condition(Arc<Test>);
+
+type Test = dyn Fn(&HttpRequest, &RateLimiter) -> bool + Send + Sync;
 
 const MOBILE: [&str; 5] = ["mobile", "android", "iphone", "ipad", "tablet"];
 const BOTS: [&str; 4] = ["bot", "crawler", "spider", "scraper"];

@@ -15,7 +15,7 @@ use actix_web::{
 };
 use pin_project_lite::pin_project;
 
-use super::gate::{Pass, Waiting};
+use super::gate::{Admission, Pass, Waiting};
 
 pin_project! {
     /// The future of a limited request.
@@ -68,8 +68,10 @@ where
                     let outcome = ready!(waiting.poll(context));
                     let Some(request) = request.take() else { return Poll::Pending };
                     match waiting.conclude(&outcome, request.request()) {
-                        Ok(pass) => Self::inner(service.call(request), pass),
-                        Err(refusal) => Self::refused(request.into_response(refusal)),
+                        Admission::Granted(pass) => Self::inner(service.call(request), pass),
+                        Admission::Refused(refusal) => {
+                            Self::refused(request.into_response(refusal))
+                        }
                     }
                 }
                 StateProjection::Inner { future, pass } => {

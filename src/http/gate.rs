@@ -10,7 +10,7 @@ use super::{
     refusal::{self, Reason, Refusal},
 };
 use crate::{
-    Enforcement, Error, Event, EventKind, MissingAddress, Outcome, RateLimiter, Timestamp, Verdict,
+    Enforcement, Error, Event, EventKind, MissingAddress, Outcome, RateLimiter, Timestamp,
     key::Subject,
     limiter::{Asked, Deciding, Keys, Plan, Rules, guarded},
 };
@@ -34,8 +34,13 @@ pub struct Pass {
     info: RateLimitInfo,
 }
 
-/// A pass (`None`: not limited), or the response of a refusal.
-pub(super) type Admission = Result<Option<Pass>, HttpResponse>;
+/// Whether a request gets in.
+pub(super) enum Admission {
+    /// It does; without a pass, no limit has anything to say about it.
+    Granted(Option<Pass>),
+    /// It does not, and this is its response.
+    Refused(HttpResponse),
+}
 
 /// The answer, now or later.
 pub(super) enum Entry {
@@ -64,7 +69,7 @@ impl Gate {
     #[inline]
     pub(super) fn enter(self: &Arc<Self>, request: &HttpRequest, limiter: &RateLimiter) -> Entry {
         if !limiter.is_enabled() || self.is_skipped(request) {
-            return Entry::Now(Ok(None));
+            return Entry::Now(Admission::Granted(None));
         }
         match &self.rule.rates_by {
             None => self.ask(request, limiter, self.plan.rules(), &self.fields),
@@ -75,7 +80,7 @@ impl Gate {
                         let fields = Fields::new(self.plan.scope(), &rules, limiter.headers());
                         self.ask(request, limiter, &rules, &Arc::new(fields))
                     }
-                    Err(error) => Entry::Now(Err(refusal::misconfigured(&error))),
+                    Err(error) => Entry::Now(Admission::Refused(refusal::misconfigured(&error))),
                 }
             }
         }
@@ -126,10 +131,11 @@ impl Gate {
         limiter.emit_once(&Event::new(EventKind::NoAddress, self.plan.scope(), None, None));
         match limiter.missing_address() {
             MissingAddress::Shared => None,
-            MissingAddress::Allow => Some(Ok(None)),
+            MissingAddress::Allow => Some(Admission::Granted(None)),
             MissingAddress::Refuse => {
                 let refusal = Refusal::new(Reason::NoAddress, None);
-                Some(Err(refusal.response(request, self.rule.on_refused.as_ref())))
+                let own = self.rule.on_refused.as_ref();
+                Some(Admission::Refused(refusal.response(request, own)))
             }
         }
     }
@@ -143,47 +149,47 @@ impl Gate {
         fields: &Arc<Fields>,
         now: Timestamp,
     ) -> Admission {
-        let verdict = match outcome {
-            Outcome::Decided(verdict) => verdict,
-            Outcome::Unlimited => return Ok(None),
-            Outcome::Unavailable => return Err(refusal::unavailable()),
+        let info = match *outcome {
+            Outcome::Decided { decision, rate } => {
+                RateLimitInfo::new(fields.clone(), rate, decision, now)
+            }
+            Outcome::Unlimited => return Admission::Granted(None),
+            Outcome::Unavailable => return Admission::Refused(refusal::unavailable()),
         };
-        let Some(info) = RateLimitInfo::new(fields.clone(), verdict, now) else { return Ok(None) };
-        if !verdict.is_allowed() {
-            return self.beyond(info, verdict, request, limiter);
+        if !info.is_allowed() {
+            return self.beyond(info, request, limiter);
         }
         if self.plan.enforcement() == Enforcement::Shadow {
-            return Ok(None);
+            return Admission::Granted(None);
         }
-        Ok(Some(Pass::issue(info, request)))
+        Admission::Granted(Some(Pass::issue(info, request)))
     }
 
     fn beyond(
         &self,
         info: RateLimitInfo,
-        verdict: &Verdict,
         request: &HttpRequest,
         limiter: &RateLimiter,
     ) -> Admission {
-        let decision = verdict.decisions().get(verdict.deciding());
-        let tell = |kind| limiter.emit(&Event::new(kind, self.plan.scope(), decision, None));
+        let decision = *info.decision();
+        let tell = |kind| limiter.emit(&Event::new(kind, self.plan.scope(), Some(&decision), None));
         match self.plan.enforcement() {
             Enforcement::Block => {
                 tell(EventKind::Refused);
                 let pass = Pass::issue(info.clone(), request);
-                let refusal = Refusal::new(Reason::of(decision), Some(info));
+                let refusal = Refusal::new(Reason::of(&decision), Some(info));
                 let mut response = refusal.response(request, self.rule.on_refused.as_ref());
                 pass.write_headers(response.headers_mut());
                 refusal.write_retry_after(response.headers_mut());
-                Err(response)
+                Admission::Refused(response)
             }
             Enforcement::Observe => {
                 tell(EventKind::Observed);
-                Ok(Some(Pass::issue(info, request)))
+                Admission::Granted(Some(Pass::issue(info, request)))
             }
             Enforcement::Shadow => {
                 tell(EventKind::Shadowed);
-                Ok(None)
+                Admission::Granted(None)
             }
         }
     }

@@ -35,10 +35,17 @@ pub struct RateLimitInfo {
 
 impl RateLimitInfo {
     #[inline]
-    pub(super) fn new(fields: Arc<Fields>, verdict: &Verdict, now: Timestamp) -> Option<Self> {
-        let policy = verdict.deciding();
-        let decision = *verdict.decisions().get(policy)?;
-        Some(Self { fields, policy, decision, now })
+    pub(super) fn new(
+        fields: Arc<Fields>,
+        policy: usize,
+        decision: Decision,
+        now: Timestamp,
+    ) -> Self {
+        Self { fields, policy, decision, now }
+    }
+
+    pub(super) fn decision(&self) -> &Decision {
+        &self.decision
     }
 
     /// Whether the request is within the limit. `false` reaches a handler only where the limit

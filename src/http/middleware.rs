@@ -13,7 +13,11 @@ use actix_web::{
 };
 
 use super::{
-    Refusal, Rule, future::RateLimitFuture, gate::Entry, refusal::Reason, selector::Selector,
+    Refusal, Rule,
+    future::RateLimitFuture,
+    gate::{Admission, Entry},
+    refusal::Reason,
+    selector::Selector,
 };
 use crate::{
     Error, Event, EventKind, Key, Limit, Rate, RateLimiter,
@@ -206,7 +210,7 @@ impl Compiled {
     #[inline]
     fn enter(&self, request: &HttpRequest) -> Entry {
         if !self.limiter.is_enabled() || self.is_skipped(request) {
-            return Entry::Now(Ok(None));
+            return Entry::Now(Admission::Granted(None));
         }
         if self.has_lists
             && let Some(entry) = self.by_lists(request)
@@ -215,7 +219,7 @@ impl Compiled {
         }
         match self.selector.select(request, &self.limiter) {
             Some(gate) => gate.enter(request, &self.limiter),
-            None => Entry::Now(Ok(None)),
+            None => Entry::Now(Admission::Granted(None)),
         }
     }
 
@@ -231,14 +235,17 @@ impl Compiled {
     fn by_lists(&self, request: &HttpRequest) -> Option<Entry> {
         let address = client_ip(request, &self.limiter)?;
         if self.exempt.contains(address) {
-            return Some(Entry::Now(Ok(None)));
+            return Some(Entry::Now(Admission::Granted(None)));
         }
         if self.deny.contains(address) {
             self.limiter.emit(&Event::new(EventKind::Denied, "deny", None, None));
             let refusal = || Refusal::new(Reason::Denied, None).default_response(request);
-            return Some(Entry::Now(if self.shadow { Ok(None) } else { Err(refusal()) }));
+            return Some(Entry::Now(match self.shadow {
+                true => Admission::Granted(None),
+                false => Admission::Refused(refusal()),
+            }));
         }
-        self.allow.contains(address).then(|| Entry::Now(Ok(None)))
+        self.allow.contains(address).then(|| Entry::Now(Admission::Granted(None)))
     }
 }
 
@@ -292,8 +299,12 @@ where
     #[inline]
     fn call(&self, request: ServiceRequest) -> Self::Future {
         match self.compiled.enter(request.request()) {
-            Entry::Now(Ok(pass)) => RateLimitFuture::inner(self.service.call(request), pass),
-            Entry::Now(Err(refusal)) => RateLimitFuture::refused(request.into_response(refusal)),
+            Entry::Now(Admission::Granted(pass)) => {
+                RateLimitFuture::inner(self.service.call(request), pass)
+            }
+            Entry::Now(Admission::Refused(refusal)) => {
+                RateLimitFuture::refused(request.into_response(refusal))
+            }
             Entry::Waiting(waiting) => {
                 RateLimitFuture::store(waiting, request, self.service.clone())
             }

@@ -38,11 +38,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub(super) fn of(decision: Option<&Decision>) -> Self {
-        match decision {
-            Some(decision) if decision.is_permanent() => Self::CostExceedsLimit,
-            _ => Self::LimitReached,
-        }
+    pub(super) fn of(decision: &Decision) -> Self {
+        if decision.is_permanent() { Self::CostExceedsLimit } else { Self::LimitReached }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use actix_web::{HttpMessage, HttpRequest, http::header::HeaderMap};
+use actix_web::{
+    HttpMessage, HttpRequest,
+    http::header::{HeaderMap, HeaderValue},
+};
 use sha2::{Digest, Sha256};
 
 use super::{RateLimitUser, component};
@@ -48,7 +51,7 @@ impl<'r> Subject<'r> {
             return peer;
         }
         let lines = self.headers().get_all(rules.forwarded_header().name());
-        rules.resolve(peer, lines.map(|value| value.as_bytes()))
+        rules.resolve(peer, lines.map(HeaderValue::as_bytes))
     }
 
     /// Appends the address; `false` if there is none, and then all clients without one are alike.
@@ -137,7 +140,7 @@ impl<'r> Subject<'r> {
     }
 
     fn write_header(&self, name: &str, out: &mut String) -> bool {
-        let lines: Vec<_> = self.headers().get_all(name).map(|value| value.as_bytes()).collect();
+        let lines: Vec<_> = self.headers().get_all(name).map(HeaderValue::as_bytes).collect();
         let value = lines.join(&b',');
         if value.is_empty() {
             return false;
@@ -171,7 +174,7 @@ impl<'r> Subject<'r> {
         if session.entries().is_empty() {
             return false;
         }
-        let name = crate::random_name();
+        let name = random_name();
         session.insert(ENTRY, &name).is_ok() && component("session", &name, out)
     }
 
@@ -236,7 +239,8 @@ impl<'r> Subject<'r> {
 
     fn write_device(&self, out: &mut String) -> bool {
         let names = ["user-agent", "accept-language", "accept-encoding", "dnt"];
-        let lines = names.map(|name| self.headers().get(name).map_or(&b""[..], |v| v.as_bytes()));
+        let lines =
+            names.map(|name| self.headers().get(name).map_or(&b""[..], HeaderValue::as_bytes));
         if lines.iter().all(|line| line.is_empty()) {
             return false;
         }
@@ -260,6 +264,16 @@ impl<'r> Subject<'r> {
             self.write_ip(out);
         }
     }
+}
+
+/// 128 random bits in hexadecimal.
+#[cfg(feature = "session")]
+fn random_name() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let bits = [(); 2].map(|()| RandomState::new().build_hasher().finish().to_be_bytes());
+    let mut name = String::new();
+    hex(bits.as_flattened(), &mut name);
+    name
 }
 
 /// Appends `kind:name:value`.

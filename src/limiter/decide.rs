@@ -4,37 +4,51 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::{Limit, OnError, Plan, RateLimiter, plan::Rules, storage_key::Keys};
 use crate::{
-    Batch, Charge, Check, Error, Mode, Timestamp, Verdict,
+    Batch, Charge, Check, Decision, Error, Mode, Timestamp, Verdict,
     backend::{Backend, BackendError, BoxFuture, ErrorKind, Fate, Progress},
 };
 
 /// How a request fared.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its limits were asked, and answered.
-    Decided(Verdict),
-    /// The store could not decide, and `on_error` is [`OnError::Allow`].
+    Decided {
+        /// The decision of the policy that decides: the one closest to refusing.
+        decision: Decision,
+        /// Which of the limit's rates that is, counted from 0.
+        rate: usize,
+    },
+    /// The store could not decide, and `on_error` is [`OnError::Allow`]; or the limit has no rates.
     Unlimited,
     /// The store could not decide, and `on_error` is [`OnError::Deny`].
     Unavailable,
 }
 
 impl Outcome {
+    #[inline]
+    fn of(verdict: &Verdict) -> Self {
+        let rate = verdict.deciding();
+        match verdict.decisions().get(rate) {
+            Some(decision) => Self::Decided { decision: *decision, rate },
+            None => Self::Unlimited,
+        }
+    }
+
     /// Whether the request may pass.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         match self {
-            Self::Decided(verdict) => verdict.is_allowed(),
+            Self::Decided { decision, .. } => decision.is_allowed(),
             Self::Unlimited => true,
             Self::Unavailable => false,
         }
     }
 
-    /// The decisions, if there are any.
+    /// The decision, if there is one.
     #[must_use]
-    pub fn verdict(&self) -> Option<&Verdict> {
+    pub fn decision(&self) -> Option<&Decision> {
         match self {
-            Self::Decided(verdict) => Some(verdict),
+            Self::Decided { decision, .. } => Some(decision),
             Self::Unlimited | Self::Unavailable => None,
         }
     }
@@ -66,7 +80,7 @@ impl RateLimiter {
         let mut batch = batch_of(asked.rules, asked.cost, asked.now, keys);
         let (_, backend) = &self.0.backends[asked.plan.backend()];
         let answer = match send(&**backend, &mut batch, mode) {
-            Progress::Done => return Deciding::Ready(Outcome::Decided(batch.into_verdict())),
+            Progress::Done => return Deciding::Ready(Outcome::of(batch.verdict())),
             Progress::Pending(answer) => answer,
         };
         drop(batch);
@@ -173,7 +187,7 @@ impl Waiting {
         let answer = tokio::time::timeout(self.limiter.0.settings.deadline, answer).await;
         let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
         match answer.unwrap_or_else(late) {
-            Ok(verdict) => Outcome::Decided(verdict),
+            Ok(verdict) => Outcome::of(&verdict),
             Err(error) => self.without_store(&error, mode),
         }
     }
@@ -187,7 +201,7 @@ impl Waiting {
                 let now = self.limiter.now();
                 let mut batch = batch_of(&self.rules, self.cost, now, &self.keys);
                 match send(&self.limiter.0.fallback, &mut batch, mode) {
-                    Progress::Done => Outcome::Decided(batch.into_verdict()),
+                    Progress::Done => Outcome::of(batch.verdict()),
                     // Memory has always decided by then.
                     Progress::Pending(_) => Outcome::Unavailable,
                 }

@@ -50,7 +50,7 @@ impl ClientIp {
         self.ipv6_prefix = Ipv6Prefix::new(bits).ok_or_else(|| {
             let reason = "is not the length of an IPv6 network of clients";
             let remedy = "write a length in 16..=128, such as `64` or `56`";
-            Error::new("ipv6_prefix", &bits.to_string(), reason, remedy)
+            Error::new("ipv6_prefix", bits.to_string(), reason, remedy)
         })?;
         Ok(self)
     }

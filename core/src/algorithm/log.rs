@@ -43,6 +43,7 @@ impl Log {
 
     /// The rule of the module, for one key, of which `pending` permits more than logged are taken
     /// by earlier checks of the same batch.
+    #[inline]
     #[must_use]
     pub fn step(&self, log: &impl Entries, now: Timestamp, cost: u32, pending: u64) -> Decision {
         let limit = u64::from(self.limit);
@@ -66,17 +67,20 @@ impl Log {
     }
 
     /// The period in microseconds.
+    #[inline]
     #[must_use]
     pub const fn period(&self) -> u64 {
         self.period
     }
 
     /// Permits per period.
+    #[inline]
     #[must_use]
     pub const fn limit(&self) -> u32 {
         self.limit
     }
 
+    #[inline]
     fn left_at(&self, entry: Option<Timestamp>, now: Timestamp) -> Timestamp {
         entry.map_or(now, |at| at + self.period)
     }
@@ -166,10 +170,12 @@ impl EntryLog {
 }
 
 impl Entries for EntryLog {
+    #[inline]
     fn used(&self) -> u64 {
         self.used
     }
 
+    #[inline]
     fn newest(&self) -> Option<Timestamp> {
         self.entries.back().map(|(at, _)| *at)
     }

@@ -68,6 +68,7 @@ impl Meter {
     }
 
     /// The rule of the module, for one key.
+    #[inline]
     #[must_use]
     pub fn step(&self, cell: Option<Cell>, now: Timestamp, cost: u32) -> Step {
         let now = self.time(now);
@@ -106,6 +107,7 @@ impl Meter {
     }
 
     /// B.
+    #[inline]
     #[must_use]
     pub const fn capacity(&self) -> u64 {
         self.capacity
@@ -123,6 +125,7 @@ impl Meter {
         self.ceil(self.tolerance).as_micros()
     }
 
+    #[inline]
     fn refusal(&self, tat: Span, horizon: Span, retry_at: Timestamp) -> Step {
         let retry_at = if self.refill == 0 { Timestamp::MAX } else { retry_at };
         let remaining = self.permits_between(tat, horizon);
@@ -132,6 +135,7 @@ impl Meter {
 
     /// max(TAT, t), and never further ahead than B·T: a TAT beyond that was written under a later
     /// clock.
+    #[inline]
     fn arrival(&self, cell: Option<Cell>, now: Span, horizon: Span) -> Span {
         match cell {
             Some(Cell(whole, rest)) => Span { whole, rest }.max(now).min(horizon),
@@ -139,11 +143,13 @@ impl Meter {
         }
     }
 
+    #[inline]
     fn time(&self, now: Timestamp) -> Span {
         Span { whole: if self.refill == 0 { 0 } else { now.as_micros() }, rest: 0 }
     }
 
     /// c·T.
+    #[inline]
     fn span(&self, cost: u32) -> Span {
         if cost == 1 {
             return self.interval;
@@ -153,6 +159,7 @@ impl Meter {
         Span { whole: narrow(total / parts), rest: narrow(total % parts) }
     }
 
+    #[inline]
     fn add(&self, a: Span, b: Span) -> Span {
         let parts = self.refill.max(1);
         // Both remainders are below R ≤ 2^63, so the sum fits.
@@ -162,6 +169,7 @@ impl Meter {
     }
 
     /// a − b; 0 if b is longer.
+    #[inline]
     fn sub(&self, a: Span, b: Span) -> Span {
         if a <= b {
             return Span::default();
@@ -173,6 +181,7 @@ impl Meter {
     }
 
     /// ⌊(to − from) / T⌋.
+    #[inline]
     fn permits_between(&self, from: Span, to: Span) -> u64 {
         let gap = self.sub(to, from);
         let parts = self.refill.max(1);
@@ -185,6 +194,7 @@ impl Meter {
         }
     }
 
+    #[inline]
     fn ceil(&self, span: Span) -> Timestamp {
         if self.refill == 0 {
             return if span.whole == 0 { Timestamp::ZERO } else { Timestamp::MAX };
@@ -193,12 +203,14 @@ impl Meter {
     }
 
     /// A full bucket is as good as one never seen, unless a bucket begins less than full.
+    #[inline]
     fn forgettable(&self, tat: Span) -> Timestamp {
         if self.first == Span::default() { self.ceil(tat) } else { Timestamp::MAX }
     }
 }
 
 impl Span {
+    #[inline]
     fn cell(self) -> Cell {
         Cell(self.whole, self.rest)
     }

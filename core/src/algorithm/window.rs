@@ -57,6 +57,7 @@ impl Window {
     }
 
     /// The rule of the module, for one key.
+    #[inline]
     #[must_use]
     pub fn step(&self, cell: Option<Cell>, now: Timestamp, cost: u32) -> Step {
         let mut counts = self.roll(cell, now);
@@ -95,12 +96,14 @@ impl Window {
     }
 
     /// The period in microseconds.
+    #[inline]
     #[must_use]
     pub const fn period(&self) -> u64 {
         self.period
     }
 
     /// Permits per window.
+    #[inline]
     #[must_use]
     pub const fn limit(&self) -> u32 {
         self.limit
@@ -119,6 +122,7 @@ impl Window {
     }
 
     /// The counts as they stand at `now`.
+    #[inline]
     fn roll(&self, cell: Option<Cell>, now: Timestamp) -> Counts {
         let Some(counts) = cell.map(Counts::of) else {
             return Counts { start: self.window_of(now), previous: 0, current: 0 };
@@ -136,6 +140,7 @@ impl Window {
         Counts { start, previous: if adjacent { counts.current } else { 0 }, current: 0 }
     }
 
+    #[inline]
     fn window_of(&self, now: Timestamp) -> Timestamp {
         match self.start {
             WindowStart::Clock => now - now.as_micros() % self.period,
@@ -144,6 +149,7 @@ impl Window {
     }
 
     /// The largest cost that the rule admits: `limit − current − ⌈previous · (P − e) / P⌉`.
+    #[inline]
     fn remaining(&self, counts: &Counts, now: Timestamp) -> u32 {
         let left = self.limit.saturating_sub(counts.current);
         if counts.previous == 0 || left == 0 {
@@ -160,6 +166,7 @@ impl Window {
         left.saturating_sub(u32::try_from(weighted).unwrap_or(u32::MAX))
     }
 
+    #[inline]
     fn untouched_at(&self, counts: &Counts, now: Timestamp) -> Timestamp {
         match (self.weighted, counts.previous, counts.current) {
             (_, 0, 0) => now,
@@ -196,6 +203,7 @@ impl Window {
 }
 
 impl Counts {
+    #[inline]
     fn of(cell: Cell) -> Self {
         Self {
             start: Timestamp::from_micros(cell.0),
@@ -204,6 +212,7 @@ impl Counts {
         }
     }
 
+    #[inline]
     fn cell(&self) -> Cell {
         let counts = u64::from(self.previous) << 32 | u64::from(self.current);
         Cell(self.start.as_micros(), counts)

@@ -53,15 +53,7 @@ impl Denial {
         });
     }
 
-    /// Withdraws what is published about a key: its state is about to change.
-    #[inline]
-    pub(super) fn withdraw(&self, key: u64) {
-        if self.key.load(Relaxed) == key {
-            self.write(|| self.key.store(0, Relaxed));
-        }
-    }
-
-    /// Withdraws what is published, whatever it is.
+    /// Withdraws what is published.
     pub(super) fn clear(&self) {
         self.write(|| self.key.store(0, Relaxed));
     }

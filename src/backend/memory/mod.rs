@@ -59,7 +59,7 @@ pub struct MemoryBackend {
 
 /// Aligned so that neighbours do not share cache lines.
 #[derive(Debug)]
-#[repr(align(128))]
+#[repr(C, align(128))]
 struct Shard {
     states: Mutex<States>,
     denial: Denial,
@@ -88,8 +88,8 @@ impl MemoryBackend {
     pub fn clear(&self) {
         for shard in &self.shards {
             let mut states = shard.states.lock();
-            shard.denial.clear();
             states.clear();
+            shard.denial.clear();
         }
     }
 
@@ -125,15 +125,13 @@ impl MemoryBackend {
         }
         let mut states = shard.states.lock();
         let now = states.arrive(batch.now());
-        settle(batch, &mut Lone::new(&mut states, &shard.denial, of), now, mode);
+        let mut lone = Lone::new(&mut states, &shard.denial, of);
+        settle(batch, &mut lone, now, mode);
         if let [decision] = batch.verdict().decisions()
             && mode == Mode::Charge
             && !decision.is_allowed()
         {
-            states.mark_refused(of);
-            if repeatable {
-                shard.denial.publish(of, decision, now);
-            }
+            lone.mark_refused(repeatable.then_some((decision, now)));
         }
     }
 
@@ -198,7 +196,7 @@ impl Backend for MemoryBackend {
         let key = hash(&self.seeds[0], key).max(1);
         let shard = self.shard(key);
         let mut states = shard.states.lock();
-        shard.denial.withdraw(key);
+        states.withdraw(&shard.denial, key);
         states.forget(key);
         Box::pin(ready(Ok(())))
     }
@@ -207,7 +205,7 @@ impl Backend for MemoryBackend {
         let of = self.fingerprint(charge.key, charge.policy);
         let shard = self.shard(of.key);
         let mut states = shard.states.lock();
-        shard.denial.withdraw(of.key);
+        states.withdraw(&shard.denial, of.key);
         states.refund(of, &charge);
         Box::pin(ready(Ok(())))
     }

@@ -26,6 +26,19 @@ impl<'s> Lone<'s> {
     pub(super) fn new(states: &'s mut States, denial: &'s Denial, of: Fingerprint) -> Self {
         Self { states, denial, of, at: None }
     }
+
+    /// Notes that the check was refused, and lets the next one know without the lock if the same
+    /// key is refused twice running.
+    #[inline]
+    pub(super) fn mark_refused(&mut self, repeatable: Option<(&Decision, Timestamp)>) {
+        self.states.mark_refused(self.at, self.of);
+        let Some((decision, now)) = repeatable else { return };
+        if self.states.last_refused == self.of.key {
+            self.states.published = self.of.key;
+            self.denial.publish(self.of, decision, now);
+        }
+        self.states.last_refused = self.of.key;
+    }
 }
 
 impl Store for Lone<'_> {
@@ -39,7 +52,7 @@ impl Store for Lone<'_> {
 
     #[inline]
     fn put(&mut self, _: usize, step: &Step) {
-        self.denial.withdraw(self.of.key);
+        self.states.withdraw(self.denial, self.of.key);
         let retention = Retention::of(step.expires, &step.decision);
         self.states.put(self.at, self.of, step.cell, retention);
     }
@@ -49,7 +62,7 @@ impl Store for Lone<'_> {
     }
 
     fn append(&mut self, _: usize, now: Timestamp, cost: u32, after: &Decision, most: u64) {
-        self.denial.withdraw(self.of.key);
+        self.states.withdraw(self.denial, self.of.key);
         self.states.append(self.of, now, cost, after, most);
     }
 }
@@ -90,7 +103,7 @@ impl<'s> Several<'s> {
         let refused = decisions.iter().enumerate().filter(|(_, decision)| !decision.is_allowed());
         for (check, _) in refused {
             let (of, held) = self.of(check);
-            held.states.mark_refused(of);
+            held.states.mark_refused(None, of);
         }
     }
 
@@ -111,7 +124,7 @@ impl Store for Several<'_> {
 
     fn put(&mut self, check: usize, step: &Step) {
         let (of, held) = self.of(check);
-        held.denial.withdraw(of.key);
+        held.states.withdraw(held.denial, of.key);
         let at = held.states.cells.find(of);
         held.states.put(at, of, step.cell, Retention::of(step.expires, &step.decision));
     }
@@ -123,12 +136,21 @@ impl Store for Several<'_> {
 
     fn append(&mut self, check: usize, now: Timestamp, cost: u32, after: &Decision, most: u64) {
         let (of, held) = self.of(check);
-        held.denial.withdraw(of.key);
+        held.states.withdraw(held.denial, of.key);
         held.states.append(of, now, cost, after, most);
     }
 }
 
 impl States {
+    /// Withdraws what is published about a key: its state is about to change.
+    #[inline]
+    pub(super) fn withdraw(&mut self, denial: &Denial, key: u64) {
+        if self.published == key {
+            self.published = 0;
+            denial.clear();
+        }
+    }
+
     /// The log of a fingerprint, brought up to date.
     fn log(&mut self, of: Fingerprint, now: Timestamp, period: u64) -> &EntryLog {
         match self.logs.find(of).and_then(|at| self.logs.get_mut(at)) {

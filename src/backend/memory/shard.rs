@@ -11,12 +11,17 @@ const TIDY: usize = 2;
 /// microseconds, the latest one is taken as now; a reading further back is a clock that was set back.
 const REORDERING: u64 = 10_000_000;
 
-/// States of one shard.
+/// States of one shard; what every check needs comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct States {
-    pub(super) cells: Table<Cell>,
-    pub(super) logs: Table<EntryLog>,
     pub(super) latest: Timestamp,
+    pub(super) cells: Table<Cell>,
+    /// The key whose refusal is published.
+    pub(super) published: u64,
+    /// The key that was refused last.
+    pub(super) last_refused: u64,
+    pub(super) logs: Table<EntryLog>,
     /// No state expires before this.
     pub(super) next_expiry: Timestamp,
     /// Where the next look for states to forget begins.
@@ -29,6 +34,8 @@ impl States {
     pub(super) fn new(max_keys: usize) -> Self {
         Self {
             cells: Table::default(),
+            published: 0,
+            last_refused: 0,
             logs: Table::default(),
             latest: Timestamp::ZERO,
             next_expiry: Timestamp::MAX,
@@ -49,7 +56,7 @@ impl States {
     /// The time to decide at: `now`, unless another thread got here first with a later reading.
     #[inline]
     pub(super) fn arrive(&mut self, now: Timestamp) -> Timestamp {
-        if now >= self.latest || self.latest.since(now) > REORDERING {
+        if now > self.latest || self.latest.since(now) > REORDERING {
             self.latest = now;
         }
         self.latest
@@ -91,12 +98,21 @@ impl States {
         Some(&mut slot.value)
     }
 
-    /// Notes that a request for this state was refused, which protects it from eviction.
-    pub(super) fn mark_refused(&mut self, of: Fingerprint) {
-        if let Some(slot) = self.cells.find(of).and_then(|at| self.cells.get_mut(at)) {
-            slot.retention |= Retention::REFUSED;
-        } else if let Some(slot) = self.logs.find(of).and_then(|at| self.logs.get_mut(at)) {
-            slot.retention |= Retention::REFUSED;
+    /// Notes that a request for this state was refused, which protects it from eviction. `at` is
+    /// where its cell was found, if it was.
+    #[inline]
+    pub(super) fn mark_refused(&mut self, at: Option<usize>, of: Fingerprint) {
+        let retention = match at.or_else(|| self.cells.find(of)) {
+            Some(at) => self.cells.get_mut(at).map(|slot| &mut slot.retention),
+            None => {
+                let at = self.logs.find(of);
+                at.and_then(|at| self.logs.get_mut(at)).map(|slot| &mut slot.retention)
+            }
+        };
+        if let Some(retention) = retention
+            && *retention & Retention::REFUSED != Retention::REFUSED
+        {
+            *retention |= Retention::REFUSED;
         }
     }
 
@@ -112,6 +128,7 @@ impl States {
     pub(super) fn clear(&mut self) {
         self.cells.clear();
         self.logs.clear();
+        self.published = 0;
         self.next_expiry = Timestamp::MAX;
     }
 

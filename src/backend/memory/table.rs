@@ -1,6 +1,6 @@
 //! A hash table of fixed-size slots: open addressing without tombstones.
 //!
-//! Chosen over a general map for three things that the bound on memory needs: it grows by a quarter,
+//! Chosen over a general map for three things that the bound on memory needs: it grows by an eighth,
 //! so it is never far from full; removal leaves nothing behind, so a full table that is churned for
 //! ever never grows or rehashes; and slots have positions, so eviction can look at a few of them.
 //!
@@ -31,10 +31,10 @@ pub(super) struct Table<V> {
     len: usize,
 }
 
-/// At most four fifths of the slots are taken.
-const FULL: (usize, usize) = (4, 5);
+/// At most seven tenths of the slots are taken: about two probes for a hit.
+const FULL: (usize, usize) = (7, 10);
 const SMALLEST: usize = 8;
-/// Smaller tables double, for speed; larger ones grow by a quarter, for space.
+/// Smaller tables double, for speed; larger ones grow by an eighth, for space.
 const DOUBLING: usize = 256;
 
 impl<V: Clone + Default> Table<V> {
@@ -145,7 +145,7 @@ impl<V: Clone + Default> Table<V> {
 
     fn grow(&mut self) {
         let n = self.slots.len();
-        let larger = if n < DOUBLING { (2 * n).max(SMALLEST) } else { n + n / 4 };
+        let larger = if n < DOUBLING { (2 * n).max(SMALLEST) } else { n + n / 8 };
         let old = std::mem::replace(&mut self.slots, vec![free(); larger]);
         for slot in old.into_iter().filter(|slot| slot.key != 0) {
             self.place(slot);
