@@ -20,7 +20,7 @@ pub use http::{
 };
 #[cfg(feature = "jwt")]
 pub use key::JwtVerifier;
-pub use key::{IntoKey, Key, KeyValue, RateLimitUser, client_ip, key_of};
+pub use key::{IntoKey, Key, KeyFn, KeyValue, RateLimitUser, client_ip, key_of};
 pub use limiter::{
     Enforcement, Event, EventKind, Headers, Limit, MissingAddress, OnError, Outcome, RateLimiter,
     RateLimiterBuilder, Rates, ResetError,
