@@ -10,8 +10,8 @@ use actix_smart_ratelimit::{
 };
 use actix_web::{App, HttpServer, Responder, get, web};
 
-/// Five a minute for each address.
-#[rate_limit(key = "ip", rate = "5/m", algorithm = "fixed_window")]
+/// Five in any minute for each address.
+#[rate_limit(key = "ip", rate = "5/m")]
 #[get("/login")]
 async fn login() -> impl Responder {
     "welcome\n"
