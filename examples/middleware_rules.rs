@@ -57,11 +57,8 @@ fn rules() -> Vec<Rule> {
 #[actix_web::main]
 async fn main() -> io::Result<()> {
     let denied = Networks::parse("deny", ["198.51.100.0/24"]).map_err(io::Error::other)?;
-    let limit = RateLimiter::in_memory()
-        .middleware()
-        .rules(rules())
-        .skip_path("/health")
-        .deny(denied);
+    let limit =
+        RateLimiter::in_memory().middleware().rules(rules()).skip_path("/health").deny(denied);
     limit.validate().map_err(io::Error::other)?;
     let address = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     println!("listening on http://{address}");

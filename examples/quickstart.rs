@@ -10,8 +10,8 @@ use actix_smart_ratelimit::{
 };
 use actix_web::{App, HttpServer, Responder, get, web};
 
-/// Five a minute for each address.
-#[rate_limit(key = "ip", rate = "5/m", algorithm = "fixed_window")]
+/// Five in any minute for each address.
+#[rate_limit(key = "ip", rate = "5/m")]
 #[get("/login")]
 async fn login() -> impl Responder {
     "welcome\n"
@@ -38,14 +38,11 @@ async fn item(id: web::Path<u32>) -> impl Responder {
 #[actix_web::main]
 async fn main() -> io::Result<()> {
     let limiter = RateLimiter::in_memory();
-    let api = limiter
-        .middleware()
-        .default_rate(Rate::per_minute(60))
-        .rule(
-            Rule::new(Limit::new("items", Rate::per_minute(10)).algorithm(Algorithm::Gcra))
-                .path("/api/items/{id}")
-                .key(Key::header("X-Client").and(Key::ip())),
-        );
+    let api = limiter.middleware().default_rate(Rate::per_minute(60)).rule(
+        Rule::new(Limit::new("items", Rate::per_minute(10)).algorithm(Algorithm::Gcra))
+            .path("/api/items/{id}")
+            .key(Key::header("X-Client").and(Key::ip())),
+    );
     api.validate().map_err(io::Error::other)?;
 
     let address = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());

@@ -44,10 +44,8 @@ async fn main() -> io::Result<()> {
     let limiter = RateLimiter::in_memory();
     let address = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     println!("listening on http://{address}");
-    HttpServer::new(move || {
-        App::new().app_data(limiter.clone()).service(cheap).service(upload)
-    })
-    .bind(address)?
-    .run()
-    .await
+    HttpServer::new(move || App::new().app_data(limiter.clone()).service(cheap).service(upload))
+        .bind(address)?
+        .run()
+        .await
 }

@@ -19,7 +19,8 @@ async fn echo(
     limiter: web::Data<RateLimiter>,
     messages: web::Data<Limit>,
 ) -> Result<HttpResponse, Error> {
-    let address = client_ip(&request, &limiter).ok_or_else(|| ErrorInternalServerError("no address"))?;
+    let address =
+        client_ip(&request, &limiter).ok_or_else(|| ErrorInternalServerError("no address"))?;
     let key = format!("ip:{address}");
     let (response, mut session, mut stream) = actix_ws::handle(&request, body)?;
     rt::spawn(async move {
@@ -41,7 +42,10 @@ async fn echo(
 #[actix_web::main]
 async fn main() -> io::Result<()> {
     let limiter = RateLimiter::in_memory();
-    let messages = Limit::new("messages", "5/10s".parse::<actix_smart_ratelimit::Rate>().map_err(io::Error::other)?);
+    let messages = Limit::new(
+        "messages",
+        "5/10s".parse::<actix_smart_ratelimit::Rate>().map_err(io::Error::other)?,
+    );
     let upgrades = limiter.middleware();
     let (limiter, messages) = (web::Data::new(limiter), web::Data::new(messages));
     let address = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());

@@ -89,7 +89,7 @@ impl AttributeLimit {
         };
         match entry {
             Admission::Granted(pass) => Ok(Call { head, pass }),
-            Admission::Refused(response) => Err(response),
+            Admission::Refused(response) => Err(*response),
         }
     }
 
