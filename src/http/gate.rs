@@ -225,10 +225,10 @@ impl Pass {
     #[inline]
     fn issue(info: RateLimitInfo, request: &HttpRequest) -> Self {
         let mut extensions = request.extensions_mut();
-        let stricter =
-            extensions.get::<RateLimitInfo>().is_none_or(|other| info.is_stricter_than(other));
-        if stricter {
-            extensions.insert(info.clone());
+        if let Some(earlier) = extensions.insert(info.clone())
+            && !info.is_stricter_than(&earlier)
+        {
+            extensions.insert(earlier);
         }
         drop(extensions);
         Self { info }

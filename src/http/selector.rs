@@ -1,6 +1,6 @@
 //! Which rule of a middleware is about a request.
 
-use std::sync::Arc;
+use std::{cell::LazyCell, sync::Arc};
 
 use actix_web::{HttpRequest, http::Method};
 
@@ -64,7 +64,7 @@ impl Selector {
         request: &HttpRequest,
         limiter: &RateLimiter,
     ) -> Option<&Arc<Gate>> {
-        let path = normal(request.path());
+        let path = LazyCell::new(|| normal(request.path()));
         let applies = |entry: &&Entry| {
             entry.pattern.as_ref().is_none_or(|pattern| pattern.matches(&path))
                 && has_method(&entry.methods, request.method())
