@@ -81,11 +81,9 @@ pub use limiter::{
 pub mod __private {
     pub use core;
 
-    pub use actix_web::Responder;
-
     pub use crate::{
         Algorithm, Key, Limit, OnError, Rate, Rule, WindowStart,
-        http::attribute::{AttributeLimit, Call, Head, Reply, typed},
+        http::attribute::{AttributeLimit, Call, Head, Reply},
     };
 
     /// A rate that the attribute has checked.

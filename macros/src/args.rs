@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Variant of `OnError`, which core does not know.
     pub(crate) on_error: Option<&'static str>,
     written: Vec<(Name, Ident)>,
-    /// Arguments that were meant, in all likelihood, by what cannot be read.
+    /// The arguments that were given or, in all likelihood, meant.
     meant: Vec<Name>,
 }
 
@@ -90,7 +90,7 @@ impl Args {
 
     /// Whether an argument is missing, and not only misspelt.
     pub(crate) fn lacks(&self, name: &str) -> bool {
-        self.written(name).is_none() && !self.meant.contains(&name)
+        !self.meant.contains(&name)
     }
 
     /// Reads one argument. An error: the rest of it cannot be read.
@@ -208,9 +208,12 @@ fn nearest_word(written: &str) -> Option<(&'static str, Name)> {
 }
 
 fn unknown(written: &Ident, meant: Option<&str>) -> syn::Error {
-    let hint = meant.map_or(String::new(), |word| format!("did you mean `{word}`? "));
     let list = NAMES.join(", ");
-    let message = format!("unknown argument `{written}`: {hint}the arguments are {list}");
+    let remedy = match meant {
+        Some(word) => format!("did you mean `{word}`? The arguments are {list}"),
+        None => format!("the arguments are {list}"),
+    };
+    let message = format!("unknown argument `{written}`; {remedy}");
     syn::Error::new(written.span(), message)
 }
 

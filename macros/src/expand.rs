@@ -5,7 +5,7 @@
 //! the handler matters; local names are hygienic and begin with `__rate_limit_`.
 
 use actix_smart_ratelimit_core::{KeyPart, KeySpec, Rate};
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Expr, Ident, ReturnType, spanned::Spanned};
 
@@ -25,15 +25,15 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
     let mut limited = signature.clone();
     limited.inputs = syn::parse_quote_spanned!(mixed()=> __rate_limit_head: #p::Head);
     limited.output = answer(handler);
-    quote_spanned! {mixed()=>
-        #(#attributes)*
-        #visibility #limited {
-            #(#inner)*
-            static __RATE_LIMIT: #p::AttributeLimit = #p::AttributeLimit::new(|| #rule);
-            #enter
-            #call
-        }
-    }
+    let statements = quote_spanned! {mixed()=>
+        #(#inner)*
+        static __RATE_LIMIT: #p::AttributeLimit = #p::AttributeLimit::new(|| #rule);
+        #enter
+        #call
+    };
+    let mut block = Group::new(Delimiter::Brace, statements);
+    block.set_span(at(&handler.body));
+    quote_spanned!(mixed()=> #(#attributes)* #visibility #limited #block)
 }
 
 /// The return type, in the place of the original one, so that its bounds are checked there.
@@ -133,21 +133,7 @@ fn rule(args: &Args, function: &Ident) -> TokenStream {
 
 fn limit(args: &Args, function: &Ident) -> TokenStream {
     let p = private();
-    let scope = match &args.scope {
-        Some(scope) => scope.to_token_stream(),
-        None => {
-            let function = function.to_string();
-            let function = function.trim_start_matches("r#");
-            quote_spanned!(mixed()=> #p::scope(#p::core::module_path!(), #function))
-        }
-    };
-    let rates = match &args.rate {
-        Some(OrFunction::Value(rates)) => {
-            let rates = rates.iter().map(|it| rate(*it));
-            quote_spanned!(mixed()=> [#(#rates),*])
-        }
-        _ => quote_spanned!(mixed()=> [] as [#p::Rate; 0]),
-    };
+    let (scope, rates) = (scope(args, function), rates(args));
     let algorithm = args.algorithm.map(|algorithm| {
         let variant = variant(&algorithm);
         quote_spanned!(mixed()=> .algorithm(#p::Algorithm::#variant))
@@ -172,6 +158,26 @@ fn limit(args: &Args, function: &Ident) -> TokenStream {
         #p::Limit::new(#scope, #rates)
             #algorithm #(#settings)* #cost #(#flags)* #(#backend)* #(#on_error)*
     }
+}
+
+/// The name of the counters; by default where the function is, and what it is called.
+fn scope(args: &Args, function: &Ident) -> TokenStream {
+    let p = private();
+    let Some(scope) = &args.scope else {
+        let function = function.to_string();
+        let function = function.trim_start_matches("r#");
+        return quote_spanned!(mixed()=> #p::scope(#p::core::module_path!(), #function));
+    };
+    scope.to_token_stream()
+}
+
+fn rates(args: &Args) -> TokenStream {
+    let p = private();
+    let Some(OrFunction::Value(rates)) = &args.rate else {
+        return quote_spanned!(mixed()=> [] as [#p::Rate; 0]);
+    };
+    let rates = rates.iter().map(|it| rate(*it));
+    quote_spanned!(mixed()=> [#(#rates),*])
 }
 
 fn setting(setting: Setting) -> TokenStream {

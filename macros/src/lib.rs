@@ -51,8 +51,9 @@ use crate::{args::Args, errors::Errors, handler::Handler};
 /// | `backend` | name of a registered backend | the limiter's | where the counters are |
 /// | `on_error` | `"local"`, `"allow"`, `"deny"` | the limiter's | what happens while that backend is away |
 ///
-/// Functions are given as a path or as a closure. They must not block, and cannot name `Self` or
-/// the type parameters of the handler.
+/// Functions are given as a path or as a closure; one for `key` writes the type of its argument,
+/// `|request: &HttpRequest| …`. They must not block, and cannot name `Self` or the type parameters
+/// of the handler.
 ///
 /// Keys: `"ip"`, `"user"`, `"user_or_ip"`, `"header:NAME"`, `"query:NAME"` (or `"param:NAME"`),
 /// `"path:NAME"`, `"cookie:NAME"`, `"session"`, `"jwt:CLAIM"`, `"unverified_jwt:CLAIM"`,

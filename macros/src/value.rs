@@ -78,9 +78,10 @@ where
     N: FromStr<Err = std::num::ParseIntError>,
 {
     match plain(value) {
+        // A literal is never negative, so only its size can be wrong.
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number
             .base10_parse()
-            .map_err(|error| wrong(value, format!("`{name}` takes {expected}: {error}"))),
+            .map_err(|_| wrong(value, format!("`{name}` is too large: it takes {expected}"))),
         _ => Err(wrong_kind(name, value, expected)),
     }
 }

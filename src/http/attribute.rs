@@ -157,12 +157,6 @@ fn write_headers(pass: Option<&Pass>, request: &HttpRequest, response: &mut Http
     }
 }
 
-/// Helps the compiler to the type of an async block.
-#[inline]
-pub fn typed<F: Future<Output = T>, T>(future: F) -> F {
-    future
-}
-
 fn limiter_of(request: &HttpRequest) -> &RateLimiter {
     /// Serves applications that have registered none.
     static UNREGISTERED: LazyLock<RateLimiter> = LazyLock::new(|| {

@@ -6,7 +6,7 @@ type N = ();
 #[rate_limit(rate = "5/m")]
 async fn handler(
     _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N, _: N,
-    one_more: N,
+    _one_more: N,
 ) -> HttpResponse {
     HttpResponse::Ok().finish()
 }

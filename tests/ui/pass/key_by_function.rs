@@ -18,6 +18,16 @@ fn fallible(request: &HttpRequest) -> Result<IpAddr, std::net::AddrParseError> {
     request.query_string().parse()
 }
 
+fn borrowed(request: &HttpRequest) -> Option<&str> {
+    request.query_string().split('&').next()
+}
+
+#[rate_limit(rate = "1/h", key = borrowed)]
+#[get("/borrowed")]
+async fn by_borrowed() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
 #[rate_limit(rate = "1/h", key = query)]
 #[get("/query")]
 async fn by_query() -> HttpResponse {
@@ -46,11 +56,12 @@ fn main() {
     let ask = |uris: [&str; 3]| {
         support::statuses(
             |app| {
-                app.service(by_query).service(by_length).service(by_address).service(by_closure);
+                app.service(by_borrowed).service(by_query).service(by_length).service(by_address).service(by_closure);
             },
             uris.map(support::get),
         )
     };
+    assert_eq!(ask(["/borrowed?a&1", "/borrowed?b", "/borrowed?a&2"]), [200, 200, 429]);
     assert_eq!(ask(["/query?a", "/query?b", "/query?a"]), [200, 200, 429]);
     assert_eq!(ask(["/optional?a", "/optional?bb", "/optional?c"]), [200, 200, 429]);
     assert_eq!(ask(["/fallible?a", "/fallible?b", "/fallible?192.0.2.1"]), [200, 429, 200]);
