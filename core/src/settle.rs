@@ -182,11 +182,18 @@ fn penalize(
 }
 
 /// A refused state that a later clock had written is clamped for good, or the key would stay
-/// blocked until that clock comes round again.
+/// blocked until that clock comes round again. And a key that begins with less than it could have
+/// is remembered from its first refusal on, or it would never gain anything.
 fn keep_up_to_date(batch: &Batch<'_>, store: &mut impl Store, index: usize, step: &Step) {
     let is_cell = !matches!(batch.checks()[index].policy.shape(), Shape::Log(_));
-    let unshared = batch.earlier_on_same_state(index).is_none();
-    if is_cell && unshared && store.cell(index).is_some_and(|cell| cell != step.cell) {
+    if !is_cell || batch.earlier_on_same_state(index).is_some() {
+        return;
+    }
+    let changed = match store.cell(index) {
+        Some(cell) => cell != step.cell,
+        None => step.expires == Timestamp::MAX,
+    };
+    if changed {
         store.put(index, step);
     }
 }

@@ -31,3 +31,23 @@ fn a_window_from_the_first_request_is_not_begun_by_a_refused_one() {
     assert_eq!(first.reset_at(), Timestamp::from_secs(190));
     assert!(!store.take(&policy, 165 * SECOND, 1).is_allowed());
 }
+
+#[test]
+fn a_bucket_that_begins_empty_fills_from_its_first_request_on() {
+    let policy = bucket().initial_tokens(0).build().unwrap();
+    let mut store = MapStore::default();
+    let refused = store.take(&policy, 0, 2);
+    assert_eq!(refused.retry_at(), Some(Timestamp::from_secs(2)));
+    assert!(!store.take(&policy, 2 * SECOND - 1, 2).is_allowed());
+    assert!(store.take(&policy, 2 * SECOND, 2).is_allowed());
+}
+
+#[test]
+fn a_refused_request_of_a_key_that_needs_no_state_leaves_none() {
+    let mut store = MapStore::default();
+    for (_, algorithm) in Algorithm::NAMES {
+        let policy = Policy::new(algorithm, Rate::per_minute(5));
+        assert!(!store.take(&policy, 0, 6).is_allowed());
+        assert_eq!(store.len(), 0, "{algorithm}");
+    }
+}
