@@ -132,7 +132,7 @@ fn decline(
             look(batch, store, index, now, 0).answered_by(step.decision)
         } else {
             if mode == Mode::Charge {
-                keep_up_to_date(batch, store, index, step);
+                keep_up_to_date(batch, store, index, now, step);
             }
             step.decision
         };
@@ -184,16 +184,28 @@ fn penalize(
 /// A refused state that a later clock had written is clamped for good, or the key would stay
 /// blocked until that clock comes round again. And a key that begins with less than it could have
 /// is remembered from its first refusal on, or it would never gain anything.
-fn keep_up_to_date(batch: &Batch<'_>, store: &mut impl Store, index: usize, step: &Step) {
-    let is_cell = !matches!(batch.checks()[index].policy.shape(), Shape::Log(_));
-    if !is_cell || batch.earlier_on_same_state(index).is_some() {
+fn keep_up_to_date(
+    batch: &Batch<'_>,
+    store: &mut impl Store,
+    index: usize,
+    now: Timestamp,
+    step: &Step,
+) {
+    let policy = batch.checks()[index].policy;
+    if matches!(policy.shape(), Shape::Log(_)) {
         return;
     }
-    let changed = match store.cell(index) {
+    let cell = store.cell(index);
+    let step = match batch.earlier_on_same_state(index) {
+        None => *step,
+        // It was refused on top of charges that are not made.
+        Some(_) => policy.step(cell, now, 0),
+    };
+    let changed = match cell {
         Some(cell) => cell != step.cell,
-        None => step.expires == Timestamp::MAX,
+        None => step.expires > now,
     };
     if changed {
-        store.put(index, step);
+        store.put(index, &step);
     }
 }
