@@ -175,10 +175,12 @@ fn penalize(
             store.put(index, &check.policy.penalize(cell, now, check.cost));
         }
     }
-    if decision.is_allowed() {
-        return look(batch, store, index, now, 0).answered_by(decision);
+    let after = look(batch, store, index, now, check.cost);
+    if !decision.is_allowed() && !after.is_allowed() {
+        return after;
     }
-    look(batch, store, index, now, check.cost)
+    // What was refused beside the other checks of its batch might be admitted alone; it was not.
+    look(batch, store, index, now, 0).answered_by(decision)
 }
 
 /// A refused state that a later clock had written is clamped for good, or the key would stay
