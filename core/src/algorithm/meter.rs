@@ -136,11 +136,14 @@ impl Meter {
     }
 
     /// max(TAT, t), and never further ahead than B·T: a TAT beyond that was written under a later
-    /// clock.
+    /// clock. A remainder that no state of ours has, from a damaged store, is taken as the largest.
     #[inline]
     fn arrival(&self, cell: Option<Cell>, now: Span, horizon: Span) -> Span {
         match cell {
-            Some(Cell(whole, rest)) => Span { whole, rest }.max(now).min(horizon),
+            Some(Cell(whole, rest)) => {
+                let rest = rest.min(self.refill.saturating_sub(1));
+                Span { whole, rest }.max(now).min(horizon)
+            }
             None => self.add(now, self.first),
         }
     }
