@@ -75,12 +75,12 @@ impl Meter {
         let horizon = self.add(still, self.tolerance);
         let tat = self.arrival(cell, still, horizon);
         if u64::from(cost) > self.capacity {
-            return self.refusal(tat, horizon, now, Timestamp::MAX);
+            return self.refusal(tat, horizon, now, cost, Timestamp::MAX);
         }
         let charged = self.add(tat, self.span(cost));
         if charged > horizon {
             let retry_at = self.ceil(self.sub(charged, self.tolerance), now);
-            return self.refusal(tat, horizon, now, retry_at);
+            return self.refusal(tat, horizon, now, cost, retry_at);
         }
         let remaining = self.permits_between(charged, horizon);
         let full_at = self.ceil(charged, now);
@@ -127,9 +127,17 @@ impl Meter {
     }
 
     #[inline]
-    fn refusal(&self, tat: Span, horizon: Span, now: Timestamp, retry_at: Timestamp) -> Step {
+    fn refusal(
+        &self,
+        tat: Span,
+        horizon: Span,
+        now: Timestamp,
+        cost: u32,
+        retry_at: Timestamp,
+    ) -> Step {
         let retry_at = if self.refill == 0 { Timestamp::MAX } else { retry_at };
-        let remaining = self.permits_between(tat, horizon);
+        // Where one permit is refused, none is left.
+        let remaining = if cost == 1 { 0 } else { self.permits_between(tat, horizon) };
         let full_at = self.ceil(tat, now);
         let decision = Decision::refuse(self.capacity, remaining, full_at, retry_at);
         Step { cell: tat.cell(), expires: self.forgettable(full_at), decision }

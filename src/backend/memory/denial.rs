@@ -15,7 +15,7 @@ pub(super) struct Denial {
     /// Odd while a writer is at work.
     version: AtomicU64,
     key: AtomicU64,
-    state: AtomicU64,
+    tag: AtomicU64,
     limit: AtomicU64,
     decided_at: AtomicU64,
     reset_at: AtomicU64,
@@ -27,7 +27,7 @@ impl Denial {
     #[inline]
     pub(super) fn read(&self, wanted: Fingerprint, limit: u64, now: Timestamp) -> Option<Decision> {
         let version = self.version.load(Acquire);
-        if self.key.load(Relaxed) != wanted.key || self.state.load(Relaxed) != wanted.state {
+        if self.key.load(Relaxed) != wanted.key || self.tag.load(Relaxed) != wanted.tag.bits() {
             return None;
         }
         let same_limit = self.limit.load(Relaxed) == limit;
@@ -45,7 +45,7 @@ impl Denial {
         let retry_at = decision.retry_at().unwrap_or(Timestamp::MAX);
         self.write(|| {
             self.key.store(of.key, Relaxed);
-            self.state.store(of.state, Relaxed);
+            self.tag.store(of.tag.bits(), Relaxed);
             self.limit.store(decision.limit(), Relaxed);
             self.decided_at.store(now.as_micros(), Relaxed);
             self.reset_at.store(decision.reset_at().as_micros(), Relaxed);

@@ -3,11 +3,7 @@
 use arrayvec::ArrayVec;
 use parking_lot::MutexGuard;
 
-use super::{
-    denial::Denial,
-    shard::{Retention, States},
-    table::Fingerprint,
-};
+use super::{denial::Denial, mark::Retention, shard::States, table::Fingerprint};
 use crate::{Cell, Charge, Decision, EntryLog, MAX_CHECKS, Shape, Step, Store, Timestamp};
 
 /// What a key without a log has logged.
@@ -46,7 +42,9 @@ impl Store for Lone<'_> {
 
     #[inline]
     fn cell(&mut self, _: usize) -> Option<Cell> {
-        self.at = self.states.cells.find(self.of);
+        if self.at.is_none() {
+            self.at = self.states.cells.find(self.of);
+        }
         self.at.and_then(|at| self.states.cells.get(at)).map(|slot| slot.value)
     }
 
@@ -184,7 +182,7 @@ impl States {
         {
             let step = policy.refund(slot.value, now, charged_at, cost);
             slot.value = step.cell;
-            slot.retention = Retention::of(step.expires, &step.decision).into();
+            slot.mark = Retention::of(step.expires, &step.decision).with(of.tag);
             self.next_expiry = self.next_expiry.min(step.expires);
         }
     }

@@ -1,7 +1,10 @@
 //! One shard: the states of some keys behind a lock, within a bound.
 
-use super::table::{Fingerprint, Slot, Table};
-use crate::{Cell, Decision, EntryLog, Timestamp};
+use super::{
+    mark::{Mark, Retention},
+    table::{Fingerprint, Slot, Table},
+};
+use crate::{Cell, EntryLog, Timestamp};
 
 /// Slots that are looked at for a state to evict when none has expired.
 const SAMPLE: usize = 16;
@@ -73,12 +76,12 @@ impl States {
     ) {
         if let Some(slot) = at.and_then(|at| self.cells.get_mut(at)) {
             slot.value = cell;
-            slot.retention = retention.0;
+            slot.mark = retention.with(of.tag);
             return;
         }
         self.make_room();
         self.next_expiry = self.next_expiry.min(retention.expires());
-        self.cells.insert(of, retention.0, cell);
+        self.cells.insert(of.key, retention.with(of.tag), cell);
     }
 
     /// The log of a fingerprint, made if it is new, with its retention set.
@@ -90,11 +93,11 @@ impl States {
         if self.logs.find(of).is_none() {
             self.make_room();
             self.next_expiry = self.next_expiry.min(retention.expires());
-            self.logs.insert(of, retention.0, EntryLog::default());
+            self.logs.insert(of.key, retention.with(of.tag), EntryLog::default());
         }
         let at = self.logs.find(of)?;
         let slot = self.logs.get_mut(at)?;
-        slot.retention = retention.0;
+        slot.mark = retention.with(of.tag);
         Some(&mut slot.value)
     }
 
@@ -102,17 +105,17 @@ impl States {
     /// where its cell was found, if it was.
     #[inline]
     pub(super) fn mark_refused(&mut self, at: Option<usize>, of: Fingerprint) {
-        let retention = match at.or_else(|| self.cells.find(of)) {
-            Some(at) => self.cells.get_mut(at).map(|slot| &mut slot.retention),
+        let mark = match at.or_else(|| self.cells.find(of)) {
+            Some(at) => self.cells.get_mut(at).map(|slot| &mut slot.mark),
             None => {
                 let at = self.logs.find(of);
-                at.and_then(|at| self.logs.get_mut(at)).map(|slot| &mut slot.retention)
+                at.and_then(|at| self.logs.get_mut(at)).map(|slot| &mut slot.mark)
             }
         };
-        if let Some(retention) = retention
-            && *retention & Retention::REFUSED != Retention::REFUSED
+        if let Some(mark) = mark
+            && !mark.is_refused()
         {
-            *retention |= Retention::REFUSED;
+            *mark = mark.refused();
         }
     }
 
@@ -156,15 +159,15 @@ impl States {
     fn sweep(&mut self) {
         let now = self.latest;
         let mut next = Timestamp::MAX;
-        let mut keep = |retention: Retention| {
-            let expires = retention.expires();
+        let mut keep = |mark: Mark| {
+            let expires = mark.expires();
             if expires > now {
                 next = next.min(expires);
             }
             expires > now
         };
-        self.cells.retain(|slot| keep(Retention(slot.retention)));
-        self.logs.retain(|slot| keep(Retention(slot.retention)));
+        self.cells.retain(|slot| keep(slot.mark));
+        self.logs.retain(|slot| keep(slot.mark));
         self.next_expiry = next;
     }
 
@@ -198,7 +201,7 @@ impl States {
 
 fn tidy_one<V: Clone + Default>(table: &mut Table<V>, hand: usize, now: Timestamp) {
     let at = hand % table.slots().max(1);
-    if table.get(at).is_some_and(|slot| Retention(slot.retention).expires() <= now) {
+    if table.get(at).is_some_and(|slot| slot.mark.expires() <= now) {
         table.remove(at);
     }
 }
@@ -209,13 +212,10 @@ fn least<V: Clone + Default>(table: &Table<V>, from: usize) -> Option<(usize, (u
     if table.len() == 0 {
         return None;
     }
-    let rank = |slot: &Slot<V>| {
-        let retention = Retention(slot.retention);
-        (retention.spent(), retention.expires().as_micros())
-    };
+    let rank = |slot: &Slot<V>| (slot.mark.spent(), slot.mark.expires().as_micros());
     let mut best: Option<(usize, (u64, u64))> = None;
     for step in 0..slots {
-        let blocked = best.is_none_or(|(_, (spent, _))| spent == Retention::REFUSED);
+        let blocked = best.is_none_or(|(_, (spent, _))| spent == Mark::REFUSED);
         if step >= SAMPLE && !blocked {
             break;
         }
@@ -227,43 +227,4 @@ fn least<V: Clone + Default>(table: &Table<V>, from: usize) -> Option<(usize, (u
         }
     }
     best
-}
-
-/// When a state may be forgotten, and in the two low bits how much of it is spent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Retention(u64);
-
-impl From<Retention> for u64 {
-    fn from(retention: Retention) -> Self {
-        retention.0
-    }
-}
-
-impl Retention {
-    const SPENT: u64 = 0b11;
-    /// Requests are being refused.
-    const REFUSED: u64 = 3;
-
-    #[inline]
-    pub(super) fn of(expires: Timestamp, decision: &Decision) -> Self {
-        let (limit, remaining) = (decision.limit(), decision.remaining());
-        let spent = match remaining {
-            0 => 2,
-            _ if remaining <= limit / 2 => 1,
-            _ => 0,
-        };
-        // Rounded up to a multiple of 4 µs, to make place for the bits.
-        Self((expires.as_micros().saturating_add(Self::SPENT) & !Self::SPENT) | spent)
-    }
-
-    pub(super) fn expires(self) -> Timestamp {
-        match self.0 & !Self::SPENT {
-            never if never == !Self::SPENT => Timestamp::MAX,
-            micros => Timestamp::from_micros(micros),
-        }
-    }
-
-    pub(super) fn spent(self) -> u64 {
-        self.0 & Self::SPENT
-    }
 }

@@ -7,21 +7,24 @@
 //! Slots are placed by the high bits of a fingerprint that is already uniformly distributed, and
 //! found by linear probing; removal shifts the rest of the run back.
 
-/// 128 bits that stand for a key and the kind of its state.
+use super::mark::{Mark, Tag};
+
+/// What stands for a key and the kind of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
-    /// Bits of the key alone; never 0.
+    /// The hash of the key; never 0.
     pub(super) key: u64,
-    /// Other bits of the key, mixed with the tag of its state.
-    pub(super) state: u64,
+    /// The kind of its state.
+    pub(super) tag: Tag,
 }
 
+/// Half a cache line for a cell, and never across two.
 #[derive(Clone, Debug)]
+#[repr(C, align(32))]
 pub(super) struct Slot<V> {
     /// 0 marks a free slot.
     key: u64,
-    state: u64,
-    pub(super) retention: u64,
+    pub(super) mark: Mark,
     pub(super) value: V,
 }
 
@@ -56,7 +59,7 @@ impl<V: Clone + Default> Table<V> {
         let mut at = self.home(wanted.key);
         loop {
             let slot = self.slots.get(at)?;
-            if slot.key == wanted.key && slot.state == wanted.state {
+            if slot.key == wanted.key && slot.mark.has(wanted.tag) {
                 return Some(at);
             }
             if slot.key == 0 {
@@ -95,12 +98,12 @@ impl<V: Clone + Default> Table<V> {
         (self.len + 1) * FULL.1 > self.slots.len() * FULL.0
     }
 
-    /// Adds a fingerprint that is not there.
-    pub(super) fn insert(&mut self, new: Fingerprint, retention: u64, value: V) {
+    /// Adds a state that is not there.
+    pub(super) fn insert(&mut self, key: u64, mark: Mark, value: V) {
         if self.must_grow() {
             self.grow();
         }
-        self.place(Slot { key: new.key, state: new.state, retention, value });
+        self.place(Slot { key, mark, value });
         self.len += 1;
     }
 
@@ -179,7 +182,7 @@ impl<V: Clone + Default> Table<V> {
 }
 
 fn free<V: Default>() -> Slot<V> {
-    Slot { key: 0, state: 0, retention: 0, value: V::default() }
+    Slot { key: 0, mark: Mark::default(), value: V::default() }
 }
 
 /// `bits / 2^64 · n`, rounded down.
@@ -195,11 +198,16 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Fingerprint, Table};
+    use super::{super::mark::Retention, Fingerprint, Mark, Table, Tag};
+    use crate::{Decision, Timestamp};
 
-    fn fingerprint(key: u8, state: u8) -> Fingerprint {
+    fn fingerprint(key: u8, tag: u8) -> Fingerprint {
         // Few homes, near the end of the table, so that runs are long and wrap round.
-        Fingerprint { key: u64::MAX - u64::from(key % 24), state: state.into() }
+        Fingerprint { key: u64::MAX - u64::from(key % 24), tag: Tag::of(tag.into()) }
+    }
+
+    fn mark(of: Fingerprint) -> Mark {
+        Retention::of(Timestamp::ZERO, &Decision::allow(1, 1, Timestamp::ZERO)).with(of.tag)
     }
 
     proptest! {
@@ -211,11 +219,11 @@ mod tests {
             let mut model = HashMap::new();
             for (number, (action, key, state)) in steps.into_iter().enumerate() {
                 let wanted = fingerprint(key, state);
-                let place = (wanted.key, wanted.state);
+                let place = (wanted.key, state);
                 let number = number as u64;
                 match (action, table.find(wanted)) {
                     (0 | 1, None) => {
-                        table.insert(wanted, number, number);
+                        table.insert(wanted.key, mark(wanted), number);
                         model.insert(place, number);
                     }
                     (0 | 1, Some(at)) => {
@@ -234,7 +242,7 @@ mod tests {
                 }
                 prop_assert_eq!(table.len(), model.len());
                 for (&(key, state), value) in &model {
-                    let at = table.find(Fingerprint { key, state });
+                    let at = table.find(Fingerprint { key, tag: Tag::of(state.into()) });
                     prop_assert_eq!(at.and_then(|at| table.get(at)).map(|slot| slot.value), Some(*value));
                     prop_assert!(table.find_key(key).is_some());
                 }
@@ -245,15 +253,18 @@ mod tests {
     #[test]
     fn a_full_table_that_is_churned_keeps_its_size() {
         let mut table = Table::<u64>::default();
-        let nth = |n: u64| Fingerprint { key: n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, state: n };
+        let nth = |n: u64| Fingerprint {
+            key: n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            tag: Tag::of(n),
+        };
         for n in 0..1_000 {
-            table.insert(nth(n), 0, n);
+            table.insert(nth(n).key, mark(nth(n)), n);
         }
         let slots = table.slots();
         for n in 1_000..50_000 {
             let oldest = table.find(nth(n - 1_000)).unwrap();
             table.remove(oldest);
-            table.insert(nth(n), 0, n);
+            table.insert(nth(n).key, mark(nth(n)), n);
         }
         assert_eq!((table.len(), table.slots()), (1_000, slots));
     }
