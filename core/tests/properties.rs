@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! PROPTEST_CASES=8000 cargo test --release -p actix-smart-ratelimit-core \
-//!     --test properties --test metamorphic --test clocks --test batches
+//!     --test properties --test metamorphic --test clocks --test batches --test refunds
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
