@@ -91,10 +91,20 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-fn shown(value: &str) -> String {
-    let mut text: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if value.chars().nth(SHOWN).is_some() {
-        text.push('…');
+/// The value, escaped, and cut where its escaped form would be longer than 64 characters.
+pub(crate) fn shown(value: &str) -> String {
+    let mut text = String::new();
+    let mut room = SHOWN;
+    for c in value.chars() {
+        let escaped = c.escape_debug();
+        match room.checked_sub(escaped.len()) {
+            Some(left) => room = left,
+            None => {
+                text.push('…');
+                break;
+            }
+        }
+        text.extend(escaped);
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use core::str::FromStr;
 
-use crate::error::{Error, nearest};
+use crate::error::{Error, nearest, shown};
 
 /// One word of a [`KeySpec`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,13 +140,15 @@ fn unknown(text: &str, word: &str, name: Option<&str>) -> Error {
         let reason = format!("\"{word}\" takes no name");
         return Error::new("key", text, reason, format!("write \"{word}\""));
     }
-    let remedy = match nearest(word, BARE.into_iter().chain(NAMED)) {
+    let words = format!("use one of {}, {}:NAME", BARE.join(", "), NAMED.join(":NAME, "));
+    if word.is_empty() {
+        return Error::new("key", text, "there is no key", words);
+    }
+    let word = shown(word);
+    let remedy = match nearest(&word, BARE.into_iter().chain(NAMED)) {
         Some(meant) => format!("did you mean \"{meant}\"?"),
-        None => format!(
-            "use one of {}, {}:NAME, or \"global:{word}\" for one counter of that name",
-            BARE.join(", "),
-            NAMED.join(":NAME, ")
-        ),
+        None if word.len() > 32 => words,
+        None => format!("{words}, or \"global:{word}\" for one counter of that name"),
     };
     Error::new("key", text, format!("unknown key \"{word}\""), remedy)
 }

@@ -201,7 +201,7 @@ impl Policy {
     pub fn refund(&self, cell: Cell, now: Timestamp, charged_at: Timestamp, cost: u32) -> Step {
         match &self.shape {
             Shape::Window(window) => window.refund(cell, now, charged_at, cost),
-            Shape::Meter(meter) => meter.refund(cell, now, cost),
+            Shape::Meter(meter) => meter.refund(cell, now, charged_at, cost),
             Shape::Custom(algorithm) => algorithm.refund(cell, now, charged_at, cost),
             Shape::Log(_) => self.step(Some(cell), now, 0),
         }

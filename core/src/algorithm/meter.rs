@@ -97,12 +97,14 @@ impl Meter {
         self.step(Some(charged.min(horizon).cell()), now, 0)
     }
 
-    /// Gives `cost` permits back; the bucket never holds more than its capacity.
+    /// Gives back what is left of `cost` permits taken at `charged_at`: some may have come back by
+    /// themselves since, and giving them twice would admit too much.
     #[must_use]
-    pub fn refund(&self, cell: Cell, now: Timestamp, cost: u32) -> Step {
+    pub fn refund(&self, cell: Cell, now: Timestamp, charged_at: Timestamp, cost: u32) -> Step {
         let still = self.time(now);
         let tat = self.arrival(Some(cell), still, self.add(still, self.tolerance));
-        let back = self.span(cost);
+        let elapsed = self.sub(still, self.time(charged_at));
+        let back = self.sub(self.span(cost), elapsed);
         let refunded = if tat <= back { still } else { self.sub(tat, back).max(still) };
         self.step(Some(refunded.cell()), now, 0)
     }
