@@ -56,6 +56,8 @@ mod http;
 mod key;
 mod limiter;
 pub mod net;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 
 pub use actix_smart_ratelimit_core::{
     Algorithm, Batch, Cell, Charge, Check, CustomAlgorithm, Decision, Entries, EntryLog, Error,
