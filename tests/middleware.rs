@@ -123,6 +123,15 @@ async fn a_rule_of_methods_is_about_these_alone_and_head_counts_as_get() {
 }
 
 #[actix_web::test]
+async fn a_rule_of_head_alone_is_about_head() {
+    let (limiter, _) = limiter();
+    let limit = limiter.middleware().no_default().rule(rule("head", "1/m").methods([Method::HEAD]));
+    let app = answering(limit).await;
+    assert_eq!(statuses(&app, 2, || get("/").method(Method::HEAD)).await, [200, 429]);
+    assert_eq!(send(&app, get("/")).await.limit(), None);
+}
+
+#[actix_web::test]
 async fn skipped_paths_and_those_below_are_never_limited_and_carry_no_fields() {
     let (limiter, _) = limiter();
     let limit =

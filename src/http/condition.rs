@@ -147,8 +147,8 @@ impl fmt::Debug for Condition {
 
 /// Whether a method is one of `methods`, of which none means all.
 pub(super) fn has_method(methods: &[Method], method: &Method) -> bool {
-    let method = if method == Method::HEAD { &Method::GET } else { method };
-    methods.is_empty() || methods.contains(method)
+    let counts_as_get = method == Method::HEAD && methods.contains(&Method::GET);
+    methods.is_empty() || methods.contains(method) || counts_as_get
 }
 
 fn user_agent_has(request: &HttpRequest, words: &[&str]) -> bool {
