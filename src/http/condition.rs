@@ -10,7 +10,7 @@ use actix_web::{
 use crate::{
     Error, RateLimitUser, RateLimiter,
     key::client_ip,
-    limiter::{PathPattern, guarded, normal},
+    limiter::{PathPattern, RequestPath, guarded},
     net::Networks,
 };
 
@@ -102,7 +102,7 @@ impl Condition {
     /// When the pattern is malformed.
     pub fn path(pattern: &str) -> Result<Self, Error> {
         let pattern = PathPattern::parse(pattern)?;
-        Ok(Self::from_fn(move |request| pattern.matches(&normal(request.path()))))
+        Ok(Self::from_fn(move |request| path_of(request).may_be_in(&pattern)))
     }
 
     /// A header has exactly this value.
@@ -143,6 +143,12 @@ impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Condition")
     }
+}
+
+/// The path that the router matches: percent-decoded, as `HttpRequest::path` is not.
+#[inline]
+pub(super) fn path_of(request: &HttpRequest) -> RequestPath<'_> {
+    RequestPath::new(request.match_info().as_str())
 }
 
 /// Whether a method is one of `methods`, of which none means all.

@@ -32,7 +32,7 @@ pub use decide::{Outcome, ResetError};
 pub use event::{Event, EventKind};
 pub use limit::{Enforcement, Limit, Rates};
 pub(crate) use plan::{Plan, Rules};
-pub(crate) use select::{PathPattern, normal};
+pub(crate) use select::{PathPattern, RequestPath};
 pub(crate) use storage_key::{Keys, digest, encode, hex};
 
 /// The limiter that an application shares; clones share everything.
