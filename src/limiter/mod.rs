@@ -87,7 +87,7 @@ impl RateLimiter {
         default_backend: usize,
     ) -> Self {
         if backends.is_empty() {
-            backends.push(("memory".to_owned(), Arc::new(MemoryBackend::default())));
+            backends.push((builder::IN_MEMORY.to_owned(), Arc::new(MemoryBackend::default())));
         }
         Self(Arc::new(Shared {
             id: LIMITERS.fetch_add(1, Ordering::Relaxed),
