@@ -1,8 +1,8 @@
 //! Whom to count: from a request to a key that cannot be forged.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, http::header::HeaderName};
 
 use crate::{
     Error, KeyPart, KeySpec, RateLimiter,
@@ -167,7 +167,7 @@ impl Key {
         self
     }
 
-    /// Whether the key can be had with the features that are compiled in.
+    /// Whether the key can be had, with the features that are compiled in.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let lacks = |key: &'static str, feature: &str| {
             let reason = format!("this build lacks the feature \"{feature}\"");
@@ -183,6 +183,10 @@ impl Key {
                 }
                 Part::Built(KeyPart::Session) if !cfg!(feature = "session") => {
                     return lacks("session", "session");
+                }
+                Part::Built(KeyPart::Header(name)) if HeaderName::from_str(name).is_err() => {
+                    let reason = "it cannot be the name of a header";
+                    return Err(Error::new("key", name, reason, "write one such as X-Api-Key"));
                 }
                 _ => {}
             }
