@@ -59,7 +59,8 @@ pub(super) struct Waiting {
 
 impl Gate {
     pub(super) fn new(rule: Rule, limiter: &RateLimiter) -> Result<Self, Error> {
-        rule.key.validate()?;
+        let scope = rule.limit().name();
+        rule.key.validate().map_err(|error| error.at(format!("{scope}.key")))?;
         let plan = Arc::new(limiter.plan(rule.limit())?);
         let fields = Arc::new(Fields::new(plan.scope(), plan.rules(), limiter.headers()));
         Ok(Self { rule, plan, fields })
@@ -80,7 +81,10 @@ impl Gate {
                         let fields = Fields::new(self.plan.scope(), &rules, limiter.headers());
                         self.ask(request, limiter, &rules, &Arc::new(fields))
                     }
-                    Err(error) => Entry::Now(Admission::Refused(refusal::misconfigured(&error))),
+                    Err(error) => {
+                        let response = refusal::misconfigured(self.plan.scope(), &error, limiter);
+                        Entry::Now(Admission::Refused(response))
+                    }
                 }
             }
         }

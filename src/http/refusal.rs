@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use super::{RateLimitInfo, rule::OnRefused};
-use crate::{Decision, Error, limiter::guarded};
+use crate::{Decision, Error, Event, RateLimiter, limiter::guarded};
 
 const MESSAGE: &str = "Rate limit exceeded. Please try again later.";
 const UNAVAILABLE: &str = "Service temporarily unavailable. Please try again later.";
@@ -107,8 +107,8 @@ pub(super) fn unavailable() -> HttpResponse {
 }
 
 /// The response of a limit that cannot work as it is written. The client learns nothing of it.
-pub(super) fn misconfigured(error: &Error) -> HttpResponse {
-    tracing::error!(%error, "rate limit is misconfigured: its requests are answered with 500");
+pub(super) fn misconfigured(scope: &str, error: &Error, limiter: &RateLimiter) -> HttpResponse {
+    limiter.emit(&Event::misconfigured(scope, error));
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
 }
 
