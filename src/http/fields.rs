@@ -81,6 +81,14 @@ impl Fields {
         self.policies.get(policy).map_or("", |fields| &fields.name)
     }
 
+    /// Removes what another limit wrote.
+    pub(crate) fn erase(headers: &mut HeaderMap) {
+        let names = [LIMIT, REMAINING, RESET, BUCKET_SIZE, BUCKET_REMAINING, REFILL_RATE];
+        for name in names.into_iter().chain([IETF_POLICY, IETF_STATE]) {
+            headers.remove(name);
+        }
+    }
+
     #[inline]
     pub(crate) fn write(
         &self,

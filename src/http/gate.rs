@@ -239,6 +239,21 @@ impl Pass {
         extensions.get::<RateLimitInfo>().is_none_or(|info| info.is_of(&self.info))
     }
 
+    /// Writes the header fields to the response of an error, which has lost its request, unless a
+    /// stricter limit further inside has written its own.
+    pub(super) fn write_to_error(&self, response: &mut HttpResponse) {
+        let inner = response.extensions_mut().insert(self.info.clone());
+        match inner {
+            Some(inner) if inner.is_stricter_than(&self.info) => {
+                response.extensions_mut().insert(inner);
+                return;
+            }
+            Some(_) => Fields::erase(response.headers_mut()),
+            None => {}
+        }
+        self.write_headers(response.headers_mut());
+    }
+
     /// Writes the header fields.
     pub(super) fn write_headers(&self, headers: &mut HeaderMap) {
         self.info.write(headers);
