@@ -1,11 +1,16 @@
 //! The response to a refused request.
 
+use std::cmp::Reverse;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{ACCEPT, Accept, CONTENT_TYPE, Header, HeaderMap, HeaderValue, RETRY_AFTER},
+        header::{
+            ACCEPT, Accept, CONTENT_TYPE, Header, HeaderMap, HeaderValue, Quality, RETRY_AFTER,
+        },
     },
+    mime::{self, Mime},
 };
 
 use super::{RateLimitInfo, rule::OnRefused};
@@ -122,18 +127,30 @@ fn plain(status: StatusCode, message: &'static str) -> HttpResponse {
     response
 }
 
-/// Whether JSON ranks before text in the request's `Accept`.
+/// Whether the request's `Accept` names JSON and does not prefer text: a higher quality wins, then
+/// the one that stands first; a wildcard stands for text, after all that is named.
 fn prefers_json(request: &HttpRequest) -> bool {
-    let mentions_json =
-        |value: &HeaderValue| value.as_bytes().windows(4).any(|part| part == b"json");
+    let mentions_json = |value: &HeaderValue| {
+        value.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
+    };
     if !request.headers().get_all(ACCEPT).any(mentions_json) {
         return false;
     }
-    let Ok(accept) = Accept::parse(request) else { return false };
-    let ranked = accept.ranked();
-    let rank =
-        |wanted: fn(&str) -> bool| ranked.iter().position(|media| wanted(media.essence_str()));
-    let json = rank(|name| matches!(name, "application/json" | "application/problem+json"));
-    let text = rank(|name| matches!(name, "text/plain" | "text/html" | "text/*"));
-    json.is_some_and(|json| text.is_none_or(|text| json < text))
+    let Ok(Accept(accepted)) = Accept::parse(request) else { return false };
+    let best = |wanted: fn(&Mime) -> bool| {
+        let ranks = accepted.iter().enumerate().filter(|(_, accepted)| wanted(&accepted.item));
+        ranks.map(|(index, accepted)| (accepted.quality, Reverse(index))).max()
+    };
+    let Some(json) = best(is_json).filter(|(quality, _)| *quality > Quality::ZERO) else {
+        return false;
+    };
+    match best(|media| media.type_() == mime::TEXT) {
+        Some(text) => json > text,
+        None => best(|media| media.type_() == mime::STAR).is_none_or(|any| json.0 >= any.0),
+    }
+}
+
+fn is_json(media: &Mime) -> bool {
+    let (subtype, suffix) = (media.subtype(), media.suffix());
+    media.type_() == mime::APPLICATION && (subtype == mime::JSON || suffix == Some(mime::JSON))
 }
