@@ -85,13 +85,13 @@ impl Key {
         Self::of(KeyPart::Header(name.into()))
     }
 
-    /// A parameter of the query string; the first of that name.
+    /// A parameter of the query string; the first of that name. Hashed as headers are.
     pub fn query(name: impl Into<String>) -> Self {
         Self::of(KeyPart::Query(name.into()))
     }
 
-    /// A parameter of the matched route. A middleware round the whole application runs before
-    /// routing and does not know it.
+    /// A parameter of the matched route, hashed as headers are. A middleware round the whole
+    /// application runs before routing and does not know it.
     pub fn path(name: impl Into<String>) -> Self {
         Self::of(KeyPart::Path(name.into()))
     }
@@ -202,17 +202,15 @@ impl Key {
             if index > 0 {
                 out.push('+');
             }
-            let found = match part {
-                Part::Built(KeyPart::Ip) => false,
+            let written = match part {
+                Part::Built(KeyPart::Ip) => None,
                 Part::Built(part) => subject.write_part(part, out),
                 Part::Function(function) => {
                     let key = guarded(|| function(subject.request())).flatten();
-                    key.is_some_and(|key| key.write(out))
+                    key.is_some_and(|key| key.write(out)).then_some(true)
                 }
             };
-            if !found {
-                known &= subject.write_ip(out);
-            }
+            known &= written.unwrap_or_else(|| subject.write_ip(out));
         }
         known
     }
