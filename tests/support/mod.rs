@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 pub mod backends;
+pub mod counted;
 pub mod events;
 
 use std::net::{IpAddr, SocketAddr};
