@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_smart_ratelimit::net::{Error, Networks};
+use actix_smart_ratelimit::{Error, net::Networks};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -81,7 +81,10 @@ impl AttributeLimit {
         let limiter = limiter_of(&head.request);
         let gate = match self.gate(limiter) {
             Ok(gate) => gate,
-            Err(error) => return Err(refusal::misconfigured(&error)),
+            Err(error) => {
+                let rule = (self.make)();
+                return Err(refusal::misconfigured(rule.limit().name(), &error, limiter));
+            }
         };
         let entry = match gate.enter(&head.request, limiter) {
             Entry::Waiting(waiting) => waiting.finish(&head.request).await,

@@ -10,7 +10,7 @@ use actix_web::{
 use crate::{
     Error, RateLimitUser, RateLimiter,
     key::client_ip,
-    limiter::{PathPattern, guarded, normal},
+    limiter::{PathPattern, RequestPath, guarded},
     net::Networks,
 };
 
@@ -102,7 +102,7 @@ impl Condition {
     /// When the pattern is malformed.
     pub fn path(pattern: &str) -> Result<Self, Error> {
         let pattern = PathPattern::parse(pattern)?;
-        Ok(Self::from_fn(move |request| pattern.matches(&normal(request.path()))))
+        Ok(Self::from_fn(move |request| path_of(request).may_be_in(&pattern)))
     }
 
     /// A header has exactly this value.
@@ -145,10 +145,16 @@ impl fmt::Debug for Condition {
     }
 }
 
+/// The path that the router matches: percent-decoded, as `HttpRequest::path` is not.
+#[inline]
+pub(super) fn path_of(request: &HttpRequest) -> RequestPath<'_> {
+    RequestPath::new(request.match_info().as_str())
+}
+
 /// Whether a method is one of `methods`, of which none means all.
 pub(super) fn has_method(methods: &[Method], method: &Method) -> bool {
-    let method = if method == Method::HEAD { &Method::GET } else { method };
-    methods.is_empty() || methods.contains(method)
+    let counts_as_get = method == Method::HEAD && methods.contains(&Method::GET);
+    methods.is_empty() || methods.contains(method) || counts_as_get
 }
 
 fn user_agent_has(request: &HttpRequest, words: &[&str]) -> bool {

@@ -23,6 +23,8 @@ const IETF_STATE: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The largest integer of a structured field (RFC 9651 §3.3.1).
 const LARGEST: u64 = 999_999_999_999_999;
+/// Decimals that show the slowest rate, one permit in 366 days.
+const MOST_DECIMALS: u32 = 8;
 /// Numbers below this are static texts.
 const SMALL: usize = 1_000;
 
@@ -76,6 +78,14 @@ impl Fields {
 
     pub(crate) fn policy_name(&self, policy: usize) -> &str {
         self.policies.get(policy).map_or("", |fields| &fields.name)
+    }
+
+    /// Removes what another limit wrote.
+    pub(crate) fn erase(headers: &mut HeaderMap) {
+        let names = [LIMIT, REMAINING, RESET, BUCKET_SIZE, BUCKET_REMAINING, REFILL_RATE];
+        for name in names.into_iter().chain([IETF_POLICY, IETF_STATE]) {
+            headers.remove(name);
+        }
     }
 
     #[inline]
@@ -135,10 +145,23 @@ fn bucket_fields(policy: &Policy) -> Option<(HeaderValue, Option<HeaderValue>)> 
         return None;
     }
     let (refill, period) = meter.refill();
-    // Hundredths of a token per second, rounded down: a client that trusts it never comes early.
-    let hundredths = u128::from(refill) * 100_000_000 / u128::from(period);
-    let rate = || text(&format!("{}.{:02}", hundredths / 100, hundredths % 100));
+    let rate = || text(&per_second(refill, period));
     Some((number(meter.capacity()), (refill > 0).then(rate)))
+}
+
+/// `permits` in `micros` microseconds as permits per second, rounded: with two decimals, or for slow
+/// rates with as many as show two digits.
+fn per_second(permits: u64, micros: u64) -> String {
+    let micros = u128::from(micros.max(1));
+    let scaled = |decimals: u32| {
+        let doubled = 2 * u128::from(permits) * 10_u128.pow(6 + decimals) / micros;
+        doubled.div_ceil(2)
+    };
+    let decimals = (2..MOST_DECIMALS).find(|decimals| scaled(*decimals) >= 10);
+    let decimals = decimals.unwrap_or(MOST_DECIMALS);
+    let (value, unit) = (scaled(decimals), 10_u128.pow(decimals));
+    let width = decimals as usize;
+    format!("{}.{:0width$}", value / unit, value % unit)
 }
 
 /// A scope as a policy's name: a String of structured fields without need of escapes.

@@ -11,7 +11,6 @@ use actix_web::{
     Error as ActixError,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse},
-    error::InternalError,
 };
 use pin_project_lite::pin_project;
 
@@ -98,10 +97,12 @@ fn finish<B: MessageBody>(
             }
             Ok(response.map_into_left_body())
         }
-        Err(error) => {
-            let mut response = error.error_response();
-            pass.write_headers(response.headers_mut());
-            Err(InternalError::from_response(error, response).into())
+        Err(mut error) => {
+            error.add_response_mapper(move |mut response| {
+                pass.write_to_error(&mut response);
+                response
+            });
+            Err(error)
         }
     }
 }

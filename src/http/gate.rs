@@ -65,7 +65,8 @@ pub(super) struct Waiting {
 
 impl Gate {
     pub(super) fn new(rule: Rule, limiter: &RateLimiter) -> Result<Self, Error> {
-        rule.key.validate()?;
+        let scope = rule.limit().name();
+        rule.key.validate().map_err(|error| error.at(format!("{scope}.key")))?;
         let plan = Arc::new(limiter.plan(rule.limit())?);
         let fields = Arc::new(Fields::new(plan.scope(), plan.rules(), limiter.headers()));
         Ok(Self { rule, plan, fields })
@@ -86,7 +87,10 @@ impl Gate {
                         let fields = Fields::new(self.plan.scope(), &rules, limiter.headers());
                         self.ask(request, limiter, &rules, &Arc::new(fields))
                     }
-                    Err(error) => Entry::Now(Admission::refused(refusal::misconfigured(&error))),
+                    Err(error) => {
+                        let response = refusal::misconfigured(self.plan.scope(), &error, limiter);
+                        Entry::Now(Admission::refused(response))
+                    }
                 }
             }
         }
@@ -239,6 +243,21 @@ impl Pass {
     pub(super) fn is_strictest(&self, request: &HttpRequest) -> bool {
         let extensions = request.extensions();
         extensions.get::<RateLimitInfo>().is_none_or(|info| info.is_of(&self.info))
+    }
+
+    /// Writes the header fields to the response of an error, which has lost its request, unless a
+    /// stricter limit further inside has written its own.
+    pub(super) fn write_to_error(&self, response: &mut HttpResponse) {
+        let inner = response.extensions_mut().insert(self.info.clone());
+        match inner {
+            Some(inner) if inner.is_stricter_than(&self.info) => {
+                response.extensions_mut().insert(inner);
+                return;
+            }
+            Some(_) => Fields::erase(response.headers_mut()),
+            None => {}
+        }
+        self.write_headers(response.headers_mut());
     }
 
     /// Writes the header fields.

@@ -14,15 +14,14 @@ use actix_web::{
 
 use super::{
     Refusal, Rule,
+    condition::path_of,
     future::RateLimitFuture,
     gate::{Admission, Entry},
     refusal::Reason,
     selector::Selector,
 };
 use crate::{
-    Error, Event, EventKind, Key, Limit, Rate, RateLimiter,
-    key::client_ip,
-    limiter::{PathPattern, normal},
+    Error, Event, EventKind, Key, Limit, Rate, RateLimiter, key::client_ip, limiter::PathPattern,
     net::Networks,
 };
 
@@ -225,8 +224,8 @@ impl Compiled {
 
     fn is_skipped(&self, request: &HttpRequest) -> bool {
         let by_path = || {
-            let path = normal(request.path());
-            self.skip_paths.iter().any(|pattern| pattern.matches(&path))
+            let path = path_of(request);
+            self.skip_paths.iter().any(|pattern| path.is_in(pattern))
         };
         (!self.skip_paths.is_empty() && by_path()) || (self.skip_preflight && is_preflight(request))
     }

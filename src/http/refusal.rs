@@ -1,15 +1,20 @@
 //! The response to a refused request.
 
+use std::cmp::Reverse;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{ACCEPT, Accept, CONTENT_TYPE, Header, HeaderMap, HeaderValue, RETRY_AFTER},
+        header::{
+            ACCEPT, Accept, CONTENT_TYPE, Header, HeaderMap, HeaderValue, Quality, RETRY_AFTER,
+        },
     },
+    mime::{self, Mime},
 };
 
 use super::{RateLimitInfo, rule::OnRefused};
-use crate::{Decision, Error, limiter::guarded};
+use crate::{Decision, Error, Event, RateLimiter, limiter::guarded};
 
 const MESSAGE: &str = "Rate limit exceeded. Please try again later.";
 const UNAVAILABLE: &str = "Service temporarily unavailable. Please try again later.";
@@ -107,8 +112,8 @@ pub(super) fn unavailable() -> HttpResponse {
 }
 
 /// The response of a limit that cannot work as it is written. The client learns nothing of it.
-pub(super) fn misconfigured(error: &Error) -> HttpResponse {
-    tracing::error!(%error, "rate limit is misconfigured: its requests are answered with 500");
+pub(super) fn misconfigured(scope: &str, error: &Error, limiter: &RateLimiter) -> HttpResponse {
+    limiter.emit(&Event::misconfigured(scope, error));
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
 }
 
@@ -122,18 +127,30 @@ fn plain(status: StatusCode, message: &'static str) -> HttpResponse {
     response
 }
 
-/// Whether JSON ranks before text in the request's `Accept`.
+/// Whether the request's `Accept` names JSON and does not prefer text: a higher quality wins, then
+/// the one that stands first; a wildcard stands for text, after all that is named.
 fn prefers_json(request: &HttpRequest) -> bool {
-    let mentions_json =
-        |value: &HeaderValue| value.as_bytes().windows(4).any(|part| part == b"json");
+    let mentions_json = |value: &HeaderValue| {
+        value.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
+    };
     if !request.headers().get_all(ACCEPT).any(mentions_json) {
         return false;
     }
-    let Ok(accept) = Accept::parse(request) else { return false };
-    let ranked = accept.ranked();
-    let rank =
-        |wanted: fn(&str) -> bool| ranked.iter().position(|media| wanted(media.essence_str()));
-    let json = rank(|name| matches!(name, "application/json" | "application/problem+json"));
-    let text = rank(|name| matches!(name, "text/plain" | "text/html" | "text/*"));
-    json.is_some_and(|json| text.is_none_or(|text| json < text))
+    let Ok(Accept(accepted)) = Accept::parse(request) else { return false };
+    let best = |wanted: fn(&Mime) -> bool| {
+        let ranks = accepted.iter().enumerate().filter(|(_, accepted)| wanted(&accepted.item));
+        ranks.map(|(index, accepted)| (accepted.quality, Reverse(index))).max()
+    };
+    let Some(json) = best(is_json).filter(|(quality, _)| *quality > Quality::ZERO) else {
+        return false;
+    };
+    match best(|media| media.type_() == mime::TEXT) {
+        Some(text) => json > text,
+        None => best(|media| media.type_() == mime::STAR).is_none_or(|any| json.0 >= any.0),
+    }
+}
+
+fn is_json(media: &Mime) -> bool {
+    let (subtype, suffix) = (media.subtype(), media.suffix());
+    media.type_() == mime::APPLICATION && (subtype == mime::JSON || suffix == Some(mime::JSON))
 }

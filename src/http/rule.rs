@@ -61,8 +61,8 @@ impl Rule {
     }
 
     /// Only requests for this path and those below it; may be called again for more paths. `{name}`
-    /// stands for any one segment, and a `$` at the end excludes the paths below. Only the
-    /// middleware looks at it.
+    /// stands for any one segment, and a `$` at the end excludes the paths below. Written as it
+    /// reads, not percent-encoded. Only the middleware looks at it.
     pub fn path(mut self, pattern: impl Into<String>) -> Self {
         self.paths.push(pattern.into());
         self

@@ -4,11 +4,12 @@ use std::{cell::LazyCell, sync::Arc};
 
 use actix_web::{HttpRequest, http::Method};
 
-use super::{Condition, Rule, condition::has_method, gate::Gate};
-use crate::{
-    Error, RateLimiter,
-    limiter::{PathPattern, normal},
+use super::{
+    Condition, Rule,
+    condition::{has_method, path_of},
+    gate::Gate,
 };
+use crate::{Error, RateLimiter, limiter::PathPattern};
 
 /// Rules in the order in which they are tried.
 #[derive(Debug)]
@@ -42,7 +43,8 @@ impl Selector {
                 paths => paths
                     .iter()
                     .map(|path| PathPattern::parse(path).map(Some))
-                    .collect::<Result<_, _>>()?,
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| error.at(format!("{scope}.path")))?,
             };
             for pattern in patterns {
                 entries.push(Entry {
@@ -64,9 +66,9 @@ impl Selector {
         request: &HttpRequest,
         limiter: &RateLimiter,
     ) -> Option<&Arc<Gate>> {
-        let path = LazyCell::new(|| normal(request.path()));
+        let path = LazyCell::new(|| path_of(request));
         let applies = |entry: &&Entry| {
-            entry.pattern.as_ref().is_none_or(|pattern| pattern.matches(&path))
+            entry.pattern.as_ref().is_none_or(|pattern| path.may_be_in(pattern))
                 && has_method(&entry.methods, request.method())
                 && entry.condition.as_ref().is_none_or(|wanted| wanted.is_met(request, limiter))
         };

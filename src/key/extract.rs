@@ -15,7 +15,7 @@ use crate::{
     net::canonical,
 };
 
-/// Names of headers whose values are secrets contain one of these.
+/// Names of headers and parameters whose values are secrets contain one of these.
 const SECRETS: [&str; 7] = ["authorization", "cookie", "key", "token", "secret", "session", "auth"];
 /// Longer claims and ids are as good as none.
 const LONGEST_TOKEN: usize = 8 * 1024;
@@ -70,28 +70,29 @@ impl<'r> Subject<'r> {
         }
     }
 
-    /// Appends one part of a key, or nothing if the request lacks it.
-    pub(super) fn write_part(&self, part: &KeyPart, out: &mut String) -> bool {
-        match part {
+    /// Appends one part of a key, or nothing and `None` if the request lacks it. `Some(false)`: the
+    /// client has no address, and the part needed one.
+    pub(super) fn write_part(&self, part: &KeyPart, out: &mut String) -> Option<bool> {
+        let written = match part {
+            KeyPart::Tenant => return self.write_tenant(out),
+            KeyPart::Geo => return Some(self.write_geo(out)),
             KeyPart::Ip => false,
             KeyPart::User | KeyPart::UserOrIp => self.write_user(out),
             KeyPart::Header(name) => self.write_header(name, out),
             KeyPart::Query(name) => {
                 let value = self.query(name);
-                value.is_some_and(|value| named("query", name, &value, out))
+                value.is_some_and(|value| chosen("query", name, &value, out))
             }
             KeyPart::Path(name) => {
                 let value = self.request.match_info().get(name);
-                value.is_some_and(|value| named("path", name, value, out))
+                value.is_some_and(|value| chosen("path", name, value, out))
             }
             KeyPart::Cookie(name) => self.write_cookie(name, out),
             KeyPart::Session => self.write_session(out),
             KeyPart::Jwt(claim) => self.write_claim("jwt", claim, out),
             KeyPart::UnverifiedJwt(claim) => self.write_claim("unverified_jwt", claim, out),
             KeyPart::ApiKey => self.write_api_key(out),
-            KeyPart::Tenant => self.write_tenant(out),
             KeyPart::Device => self.write_device(out),
-            KeyPart::Geo => self.write_geo(out),
             KeyPart::Global(name) => {
                 out.push_str("global");
                 if let Some(name) = name {
@@ -100,7 +101,8 @@ impl<'r> Subject<'r> {
                 }
                 true
             }
-        }
+        };
+        written.then_some(true)
     }
 
     fn headers(&self) -> &'r HeaderMap {
@@ -146,10 +148,9 @@ impl<'r> Subject<'r> {
             return false;
         }
         let name = name.to_ascii_lowercase();
-        let secret = SECRETS.iter().any(|word| name.contains(word));
         match std::str::from_utf8(&value) {
-            Ok(text) if !secret => named("header", &name, text, out),
-            _ => hashed("header", &name, &value, out),
+            Ok(text) => chosen("header", &name, text, out),
+            Err(_) => hashed("header", &name, &value, out),
         }
     }
 
@@ -222,19 +223,18 @@ impl<'r> Subject<'r> {
         true
     }
 
-    fn write_tenant(&self, out: &mut String) -> bool {
+    fn write_tenant(&self, out: &mut String) -> Option<bool> {
         if let Some(user) = self.request.extensions().get::<RateLimitUser>()
             && let Some(tenant) = user.tenant_id()
         {
-            return component("tenant", tenant, out);
+            return component("tenant", tenant, out).then_some(true);
         }
         let named =
             self.header("x-tenant-id").map(str::to_owned).or_else(|| self.query("tenant_id"));
         if !named.is_some_and(|tenant| component("tenant", &tenant, out)) {
-            return false;
+            return None;
         }
-        self.write_user_or_ip(out);
-        true
+        Some(self.write_user_or_ip(out))
     }
 
     fn write_device(&self, out: &mut String) -> bool {
@@ -254,15 +254,12 @@ impl<'r> Subject<'r> {
         let trusted = self.limiter.client_ip().trusts(peer);
         let country = self.header("cf-ipcountry").filter(|_| trusted).unwrap_or("unknown");
         component("geo", country, out);
-        self.write_user_or_ip(out);
-        true
+        self.write_user_or_ip(out)
     }
 
-    fn write_user_or_ip(&self, out: &mut String) {
+    fn write_user_or_ip(&self, out: &mut String) -> bool {
         out.push('+');
-        if !self.write_user(out) {
-            self.write_ip(out);
-        }
+        self.write_user(out) || self.write_ip(out)
     }
 }
 
@@ -274,6 +271,15 @@ fn random_name() -> String {
     let mut name = String::new();
     hex(bits.as_flattened(), &mut name);
     name
+}
+
+/// Appends `kind:name:value`, or a digest in place of a value whose name tells of a secret.
+fn chosen(kind: &str, name: &str, value: &str, out: &mut String) -> bool {
+    let lower = name.to_ascii_lowercase();
+    if !value.is_empty() && SECRETS.iter().any(|word| lower.contains(word)) {
+        return hashed(kind, name, value.as_bytes(), out);
+    }
+    named(kind, name, value, out)
 }
 
 /// Appends `kind:name:value`.

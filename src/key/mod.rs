@@ -1,8 +1,8 @@
 //! Whom to count: from a request to a key that cannot be forged.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, http::header::HeaderName};
 
 use crate::{
     Error, KeyPart, KeySpec, RateLimiter,
@@ -85,13 +85,13 @@ impl Key {
         Self::of(KeyPart::Header(name.into()))
     }
 
-    /// A parameter of the query string; the first of that name.
+    /// A parameter of the query string; the first of that name. Hashed as headers are.
     pub fn query(name: impl Into<String>) -> Self {
         Self::of(KeyPart::Query(name.into()))
     }
 
-    /// A parameter of the matched route. A middleware round the whole application runs before
-    /// routing and does not know it.
+    /// A parameter of the matched route, hashed as headers are. A middleware round the whole
+    /// application runs before routing and does not know it.
     pub fn path(name: impl Into<String>) -> Self {
         Self::of(KeyPart::Path(name.into()))
     }
@@ -166,7 +166,7 @@ impl Key {
         self
     }
 
-    /// Whether the key can be had with the features that are compiled in.
+    /// Whether the key can be had, with the features that are compiled in.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let lacks = |key: &'static str, feature: &str| {
             let reason = format!("this build lacks the feature \"{feature}\"");
@@ -183,6 +183,10 @@ impl Key {
                 Part::Built(KeyPart::Session) if !cfg!(feature = "session") => {
                     return lacks("session", "session");
                 }
+                Part::Built(KeyPart::Header(name)) if HeaderName::from_str(name).is_err() => {
+                    let reason = "it cannot be the name of a header";
+                    return Err(Error::new("key", name, reason, "write one such as X-Api-Key"));
+                }
                 _ => {}
             }
         }
@@ -197,17 +201,15 @@ impl Key {
             if index > 0 {
                 out.push('+');
             }
-            let found = match part {
-                Part::Built(KeyPart::Ip) => false,
+            let written = match part {
+                Part::Built(KeyPart::Ip) => None,
                 Part::Built(part) => subject.write_part(part, out),
                 Part::Function(function) => {
                     let key = guarded(|| function(subject.request())).flatten();
-                    key.is_some_and(|key| key.write(out))
+                    key.is_some_and(|key| key.write(out)).then_some(true)
                 }
             };
-            if !found {
-                known &= subject.write_ip(out);
-            }
+            known &= written.unwrap_or_else(|| subject.write_ip(out));
         }
         known
     }

@@ -57,6 +57,9 @@ impl Default for Headers {
     }
 }
 
+/// The name of the backend that a limiter without any gets.
+pub(super) const IN_MEMORY: &str = "memory";
+
 pub(super) type Listener = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
 #[derive(Clone)]
@@ -222,6 +225,7 @@ impl RateLimiterBuilder {
         }
         let default_backend = match &self.default_backend {
             None => 0,
+            Some(name) if self.backends.is_empty() && name == IN_MEMORY => 0,
             Some(name) => find_backend("default_backend", name, &self.backends)?,
         };
         Ok(RateLimiter::from_parts(self.settings, self.backends, default_backend))
@@ -248,7 +252,7 @@ pub(super) fn find_backend(
     }
     let names: Vec<_> = backends.iter().map(|(name, _)| name.as_str()).collect();
     let known = match &*names {
-        [] => "none is registered, so there is only \"memory\"".to_owned(),
+        [] => format!("none is registered, so there is only \"{IN_MEMORY}\""),
         names => format!("registered are: {}", names.join(", ")),
     };
     Err(Error::new(field, name, "there is no backend of this name", known))

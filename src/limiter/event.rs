@@ -1,6 +1,6 @@
 //! What an operator is told.
 
-use crate::{Decision, backend::BackendError};
+use crate::{Decision, Error, backend::BackendError};
 
 /// Something that an operator may want to count or log.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,8 @@ pub struct Event<'e> {
     pub decision: Option<&'e Decision>,
     /// What is wrong with the store, where that is it.
     pub error: Option<&'e BackendError>,
+    /// What is wrong with the limit, where that is it.
+    pub fault: Option<&'e Error>,
 }
 
 /// What happened.
@@ -43,7 +45,12 @@ impl<'e> Event<'e> {
         decision: Option<&'e Decision>,
         error: Option<&'e BackendError>,
     ) -> Self {
-        Self { kind, scope, decision, error }
+        Self { kind, scope, decision, error, fault: None }
+    }
+
+    pub(crate) fn misconfigured(scope: &'e str, fault: &'e Error) -> Self {
+        let event = Self::new(EventKind::Misconfigured, scope, None, None);
+        Self { fault: Some(fault), ..event }
     }
 
     /// Keys are never logged: they may be secrets or personal.
@@ -62,7 +69,10 @@ impl<'e> Event<'e> {
                 scope,
                 "client without an address: set trust_unix_peer and a header, or another key"
             ),
-            EventKind::Misconfigured => tracing::error!(scope, "rate limit is misconfigured"),
+            EventKind::Misconfigured => {
+                let error = self.fault.map(tracing::field::display);
+                tracing::error!(scope, error, "rate limit cannot work: its requests get a 500");
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ pub use decide::{Outcome, ResetError};
 pub use event::{Event, EventKind};
 pub use limit::{Enforcement, Limit, Rates};
 pub(crate) use plan::{Plan, Rules};
-pub(crate) use select::{PathPattern, normal};
+pub(crate) use select::{PathPattern, RequestPath};
 pub(crate) use storage_key::{Keys, digest, encode, hex};
 
 /// The limiter that an application shares; clones share everything.
@@ -89,7 +89,7 @@ impl RateLimiter {
         // The clock calibrates itself when it is first read: now rather than at the first request.
         let _ = settings.clock.now();
         if backends.is_empty() {
-            backends.push(("memory".to_owned(), Arc::new(MemoryBackend::default())));
+            backends.push((builder::IN_MEMORY.to_owned(), Arc::new(MemoryBackend::default())));
         }
         Self(Arc::new(Shared {
             id: LIMITERS.fetch_add(1, Ordering::Relaxed),

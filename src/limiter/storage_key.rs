@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn each_further_rate_has_a_key_of_its_own() {
         let mut keys = Keys::default();
-        keys.begin("p:").push_str("k");
+        keys.begin("p:").push('k');
         keys.finish(&[String::new(), "#10/s".into()]);
         assert_eq!(keys.iter().collect::<Vec<_>>(), ["p:k", "p:k#10/s"]);
     }
