@@ -1,4 +1,54 @@
-//! Rate limiting for Actix-web.
+//! Rate limiting for Actix-web: an attribute and a middleware, exact under any concurrency.
+//!
+//! ```no_run
+//! use actix_smart_ratelimit::{RateLimiter, rate_limit};
+//! use actix_web::{App, HttpServer, Responder, get};
+//!
+//! #[rate_limit(key = "ip", rate = "5/m")]
+//! #[get("/login")]
+//! async fn login() -> impl Responder {
+//!     "welcome"
+//! }
+//!
+//! #[actix_web::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let limiter = RateLimiter::in_memory();
+//!     HttpServer::new(move || App::new().app_data(limiter.clone()).service(login))
+//!         .bind("127.0.0.1:8080")?
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+//! # Finding one's way
+//!
+//! | to | see |
+//! |---|---|
+//! | limit a handler | [`rate_limit`](macro@rate_limit) |
+//! | limit an application, scope or resource | [`RateLimiter::middleware`], [`Rule`] |
+//! | limit something that is not a request | [`RateLimiter::check`] |
+//! | say whom to count | [`Key`], [`RateLimitUser`], [`IntoKey`] |
+//! | say how much, and how it comes back | [`Rate`], [`Algorithm`], [`Limit`] |
+//! | choose rules by request | [`Condition`], [`preset`], [`Tiers`] |
+//! | run behind proxies | [`net::ClientIp`] |
+//! | ask in a handler how its request stands | [`RateLimitInfo`] |
+//! | keep counters elsewhere | [`backend::Backend`] |
+//! | count in a way of your own | [`CustomAlgorithm`] |
+//!
+//! # A request's way
+//!
+//! Its client is found (no input or output), then the rule that is about it, then its key; all rates
+//! of the rule are asked in one decision, and charged together or not at all. If one refuses, the
+//! response is made there and then: extractors and handler have not run, and the body was not read.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `jwt` | keys from verified JSON Web Tokens: `JwtVerifier` |
+//! | `session` | keys by `actix-session` |
+//! | `identity` | users of `actix-identity` |
+//! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
 pub mod clock;
@@ -20,7 +70,7 @@ pub use http::{
 };
 #[cfg(feature = "jwt")]
 pub use key::JwtVerifier;
-pub use key::{IntoKey, Key, KeyValue, RateLimitUser, client_ip, key_of};
+pub use key::{IntoKey, Key, KeyFn, KeyValue, RateLimitUser, client_ip, key_of};
 pub use limiter::{
     Enforcement, Event, EventKind, Headers, Limit, MissingAddress, OnError, Outcome, RateLimiter,
     RateLimiterBuilder, Rates, ResetError,
@@ -31,11 +81,9 @@ pub use limiter::{
 pub mod __private {
     pub use core;
 
-    pub use actix_web::Responder;
-
     pub use crate::{
         Algorithm, Key, Limit, OnError, Rate, Rule, WindowStart,
-        http::attribute::{AttributeLimit, Call, Head, Reply, typed},
+        http::attribute::{AttributeLimit, Call, Head, Reply},
     };
 
     /// A rate that the attribute has checked.
@@ -52,4 +100,15 @@ pub mod __private {
     pub fn scope(module: &str, function: &str) -> String {
         format!("{module}::{function}").replace("::", ".")
     }
+}
+
+/// The pages of the repository, whose programs compile.
+#[cfg(all(doctest, feature = "jwt"))]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/keys.md")]
+    mod keys {}
+    #[doc = include_str!("../docs/middleware.md")]
+    mod middleware {}
 }

@@ -112,7 +112,7 @@ pub(crate) fn resident(args: &Args) -> Result<()> {
         })
     } else {
         growth(args, || {
-            let limiter = governor::Limiter::new(Outcome::Admitted)?;
+            let limiter = governor::Limiter::new(Outcome::Admitted, args.max_keys)?;
             Ok(move |key: &String| limiter.check(key))
         })
     };

@@ -70,7 +70,7 @@ fn cells(options: &Options, keys: usize, outcome: Outcome) -> Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     let ours = filled(ours::Limiter::new(ALGORITHM, outcome, 2 * keys)?, keys)?;
-    let governor = filled(governor::Limiter::new(outcome)?, keys)?;
+    let governor = filled(governor::Limiter::new(outcome, 2 * keys)?, keys)?;
     let visit = shuffled(keys);
 
     let mut rows = Vec::new();

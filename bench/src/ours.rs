@@ -13,8 +13,6 @@ use actix_web::{
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::peer::OUT_OF_REACH;
-
 /// What every check of a case must answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Outcome {
@@ -23,6 +21,21 @@ pub(crate) enum Outcome {
     /// The limit is one per hour and used up by the first check of a key.
     Refused,
 }
+
+impl Outcome {
+    /// A limit per hour with this outcome, whoever keeps it. Admissions leave a state behind that
+    /// matters until the key is visited again, so that nobody is measured on keys that it may
+    /// forget.
+    pub(crate) fn per_hour(self, keys: usize) -> u32 {
+        match self {
+            Self::Admitted => u32::try_from(AMPLE / keys.max(1)).unwrap_or(u32::MAX).max(1_000),
+            Self::Refused => 1,
+        }
+    }
+}
+
+/// Permits per hour for all keys together.
+const AMPLE: usize = 2_000_000_000;
 
 /// The algorithms whose state is a cell; the exact log is not among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,7 +63,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// A limiter that holds at most `max_keys` keys.
+    /// A limiter that holds at most `max_keys` keys, of which about half are in use.
     pub(crate) fn new(algorithm: Algorithm, outcome: Outcome, max_keys: usize) -> Result<Self> {
         let algorithm = match algorithm {
             Algorithm::FixedWindow => smart::Algorithm::FixedWindow,
@@ -59,7 +72,7 @@ impl Limiter {
             Algorithm::LeakyBucket => smart::Algorithm::LeakyBucket,
             Algorithm::Gcra => smart::Algorithm::Gcra,
         };
-        let policy = Policy::new(algorithm, rate(outcome));
+        let policy = Policy::new(algorithm, Rate::per_hour(outcome.per_hour(max_keys)));
         Ok(Self { backend: MemoryBackend::new(max_keys), policy, clock: Clock::System })
     }
 
@@ -69,13 +82,6 @@ impl Limiter {
         let mut batch = Batch::of(self.clock.now(), check);
         let progress = self.backend.check(&mut batch);
         matches!(progress, Progress::Done) && batch.verdict().is_allowed()
-    }
-}
-
-fn rate(outcome: Outcome) -> Rate {
-    match outcome {
-        Outcome::Admitted => Rate::per_second(OUT_OF_REACH),
-        Outcome::Refused => Rate::per_hour(1),
     }
 }
 
@@ -94,7 +100,7 @@ pub(crate) fn http_limiter(headers: Headers, outcome: Outcome) -> Result<HttpLim
         Headers::LegacyAndIetf => smart::Headers::ALL,
     };
     let builder = RateLimiter::builder().headers(profiles).algorithm(smart::Algorithm::Gcra);
-    Ok(HttpLimiter { limiter: builder.build()?, rate: rate(outcome) })
+    Ok(HttpLimiter { limiter: builder.build()?, rate: Rate::per_hour(outcome.per_hour(1)) })
 }
 
 /// The middleware under measurement.

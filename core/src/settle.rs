@@ -132,7 +132,7 @@ fn decline(
             look(batch, store, index, now, 0).answered_by(step.decision)
         } else {
             if mode == Mode::Charge {
-                keep_up_to_date(batch, store, index, step);
+                keep_up_to_date(batch, store, index, now, step);
             }
             step.decision
         };
@@ -175,18 +175,39 @@ fn penalize(
             store.put(index, &check.policy.penalize(cell, now, check.cost));
         }
     }
-    if decision.is_allowed() {
-        return look(batch, store, index, now, 0).answered_by(decision);
+    let after = look(batch, store, index, now, check.cost);
+    if !decision.is_allowed() && !after.is_allowed() {
+        return after;
     }
-    look(batch, store, index, now, check.cost)
+    // What was refused beside the other checks of its batch might be admitted alone; it was not.
+    look(batch, store, index, now, 0).answered_by(decision)
 }
 
 /// A refused state that a later clock had written is clamped for good, or the key would stay
-/// blocked until that clock comes round again.
-fn keep_up_to_date(batch: &Batch<'_>, store: &mut impl Store, index: usize, step: &Step) {
-    let is_cell = !matches!(batch.checks()[index].policy.shape(), Shape::Log(_));
-    let unshared = batch.earlier_on_same_state(index).is_none();
-    if is_cell && unshared && store.cell(index).is_some_and(|cell| cell != step.cell) {
-        store.put(index, step);
+/// blocked until that clock comes round again. And a key that begins with less than it could have
+/// is remembered from its first refusal on, or it would never gain anything.
+fn keep_up_to_date(
+    batch: &Batch<'_>,
+    store: &mut impl Store,
+    index: usize,
+    now: Timestamp,
+    step: &Step,
+) {
+    let policy = batch.checks()[index].policy;
+    if matches!(policy.shape(), Shape::Log(_)) {
+        return;
+    }
+    let cell = store.cell(index);
+    let step = match batch.earlier_on_same_state(index) {
+        None => *step,
+        // It was refused on top of charges that are not made.
+        Some(_) => policy.step(cell, now, 0),
+    };
+    let changed = match cell {
+        Some(cell) => cell != step.cell,
+        None => step.expires > now,
+    };
+    if changed {
+        store.put(index, &step);
     }
 }

@@ -92,7 +92,7 @@ impl AttributeLimit {
         };
         match entry {
             Admission::Granted(pass) => Ok(Call { head, pass }),
-            Admission::Refused(response) => Err(response),
+            Admission::Refused(response) => Err(*response),
         }
     }
 
@@ -158,12 +158,6 @@ fn write_headers(pass: Option<&Pass>, request: &HttpRequest, response: &mut Http
     {
         pass.write_headers(response.headers_mut());
     }
-}
-
-/// Helps the compiler to the type of an async block.
-#[inline]
-pub fn typed<F: Future<Output = T>, T>(future: F) -> F {
-    future
 }
 
 fn limiter_of(request: &HttpRequest) -> &RateLimiter {

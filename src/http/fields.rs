@@ -5,10 +5,7 @@
 
 use std::{cell::RefCell, fmt::Write, sync::LazyLock};
 
-use actix_web::{
-    http::header::{HeaderMap, HeaderName, HeaderValue},
-    web::Bytes,
-};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     Algorithm, Decision, Headers, Policy, Shape, Timestamp,
@@ -72,7 +69,7 @@ impl Fields {
                 bucket: bucket_fields(policy),
             });
         }
-        Self { scope: scope.to_owned(), profiles, policies, ietf_policy: text(listed) }
+        Self { scope: scope.to_owned(), profiles, policies, ietf_policy: text(&listed) }
     }
 
     pub(crate) fn scope(&self) -> &str {
@@ -124,15 +121,21 @@ impl Fields {
 impl PolicyFields {
     /// `"name";r=99;t=42`
     fn ietf_state(&self, decision: &Decision, now: Timestamp) -> HeaderValue {
-        let mut digits = itoa::Buffer::new();
-        let mut state = String::with_capacity(self.ietf_start.len() + 34);
-        state.push_str(&self.ietf_start);
-        state.push_str(digits.format(decision.remaining().min(LARGEST)));
-        if decision.reset_at() < Timestamp::MAX {
-            state.push_str(";t=");
-            state.push_str(digits.format(decision.reset_at().secs_since_ceil(now).min(LARGEST)));
+        thread_local! {
+            static STATE: RefCell<String> = const { RefCell::new(String::new()) };
         }
-        text(state)
+        let mut digits = itoa::Buffer::new();
+        STATE.with_borrow_mut(|state| {
+            state.clear();
+            state.push_str(&self.ietf_start);
+            state.push_str(digits.format(decision.remaining().min(LARGEST)));
+            if decision.reset_at() < Timestamp::MAX {
+                state.push_str(";t=");
+                let seconds = decision.reset_at().secs_since_ceil(now);
+                state.push_str(digits.format(seconds.min(LARGEST)));
+            }
+            text(state)
+        })
     }
 }
 
@@ -142,7 +145,7 @@ fn bucket_fields(policy: &Policy) -> Option<(HeaderValue, Option<HeaderValue>)> 
         return None;
     }
     let (refill, period) = meter.refill();
-    let rate = || text(per_second(refill, period));
+    let rate = || text(&per_second(refill, period));
     Some((number(meter.capacity()), (refill > 0).then(rate)))
 }
 
@@ -173,16 +176,16 @@ fn name_of(scope: &str) -> String {
 }
 
 /// Text that consists of visible ASCII characters and spaces.
-fn text(value: String) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(value)).unwrap_or(HeaderValue::from_static(""))
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[inline]
 fn number(value: u64) -> HeaderValue {
     static TEXTS: LazyLock<Vec<HeaderValue>> =
-        LazyLock::new(|| (0..SMALL).map(|n| text(n.to_string())).collect());
+        LazyLock::new(|| (0..SMALL).map(|n| text(&n.to_string())).collect());
     let small = usize::try_from(value).ok().and_then(|index| TEXTS.get(index));
-    small.cloned().unwrap_or_else(|| text(itoa::Buffer::new().format(value).to_owned()))
+    small.cloned().unwrap_or_else(|| text(itoa::Buffer::new().format(value)))
 }
 
 fn second(value: u64) -> HeaderValue {
@@ -193,7 +196,7 @@ fn second(value: u64) -> HeaderValue {
     LATEST.with_borrow_mut(|(second, header)| {
         if *second != value {
             *second = value;
-            *header = text(value.to_string());
+            *header = text(&value.to_string());
         }
         header.clone()
     })

@@ -25,7 +25,7 @@ pin_project! {
         S: Service<ServiceRequest>,
     {
         Refused { response: Option<ServiceResponse<EitherBody<B>>> },
-        Store { waiting: Waiting, request: Option<ServiceRequest>, service: Rc<S> },
+        Store { waiting: Box<Waiting>, request: Option<ServiceRequest>, service: Rc<S> },
         Inner { #[pin] future: S::Future, pass: Option<Pass> },
     }
 }
@@ -43,7 +43,7 @@ where
         Self::Refused { response: Some(response.map_into_right_body()) }
     }
 
-    pub(super) fn store(waiting: Waiting, request: ServiceRequest, service: Rc<S>) -> Self {
+    pub(super) fn store(waiting: Box<Waiting>, request: ServiceRequest, service: Rc<S>) -> Self {
         Self::Store { waiting, request: Some(request), service }
     }
 }
@@ -69,7 +69,7 @@ where
                     match waiting.conclude(&outcome, request.request()) {
                         Admission::Granted(pass) => Self::inner(service.call(request), pass),
                         Admission::Refused(refusal) => {
-                            Self::refused(request.into_response(refusal))
+                            Self::refused(request.into_response(*refusal))
                         }
                     }
                 }

@@ -17,7 +17,7 @@ use crate::{
 
 thread_local! {
     /// The buffer that each thread writes its keys into.
-    static KEYS: Cell<Option<Keys>> = const { Cell::new(None) };
+    static KEYS: Cell<Option<Box<Keys>>> = const { Cell::new(None) };
 }
 
 /// A rule, ready to be asked about requests.
@@ -39,13 +39,19 @@ pub(super) enum Admission {
     /// It does; without a pass, no limit has anything to say about it.
     Granted(Option<Pass>),
     /// It does not, and this is its response.
-    Refused(HttpResponse),
+    Refused(Box<HttpResponse>),
+}
+
+impl Admission {
+    fn refused(response: HttpResponse) -> Self {
+        Self::Refused(Box::new(response))
+    }
 }
 
 /// The answer, now or later.
 pub(super) enum Entry {
     Now(Admission),
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
 }
 
 /// A request whose store has yet to answer.
@@ -83,7 +89,7 @@ impl Gate {
                     }
                     Err(error) => {
                         let response = refusal::misconfigured(self.plan.scope(), &error, limiter);
-                        Entry::Now(Admission::Refused(response))
+                        Entry::Now(Admission::refused(response))
                     }
                 }
             }
@@ -115,13 +121,13 @@ impl Gate {
             Deciding::Ready(outcome) => {
                 Entry::Now(self.conclude(&outcome, request, limiter, fields, now))
             }
-            Deciding::Waiting(outcome) => Entry::Waiting(Waiting {
+            Deciding::Waiting(outcome) => Entry::Waiting(Box::new(Waiting {
                 gate: self.clone(),
                 limiter: limiter.clone(),
                 fields: fields.clone(),
                 now,
                 outcome,
-            }),
+            })),
         }
     }
 
@@ -139,7 +145,7 @@ impl Gate {
             MissingAddress::Refuse => {
                 let refusal = Refusal::new(Reason::NoAddress, None);
                 let own = self.rule.on_refused.as_ref();
-                Some(Admission::Refused(refusal.response(request, own)))
+                Some(Admission::refused(refusal.response(request, own)))
             }
         }
     }
@@ -158,7 +164,7 @@ impl Gate {
                 RateLimitInfo::new(fields.clone(), rate, decision, now)
             }
             Outcome::Unlimited => return Admission::Granted(None),
-            Outcome::Unavailable => return Admission::Refused(refusal::unavailable()),
+            Outcome::Unavailable => return Admission::refused(refusal::unavailable()),
         };
         if !info.is_allowed() {
             return self.beyond(info, request, limiter);
@@ -185,7 +191,7 @@ impl Gate {
                 let mut response = refusal.response(request, self.rule.on_refused.as_ref());
                 pass.write_headers(response.headers_mut());
                 refusal.write_retry_after(response.headers_mut());
-                Admission::Refused(response)
+                Admission::refused(response)
             }
             Enforcement::Observe => {
                 tell(EventKind::Observed);
@@ -223,10 +229,10 @@ impl Pass {
     #[inline]
     fn issue(info: RateLimitInfo, request: &HttpRequest) -> Self {
         let mut extensions = request.extensions_mut();
-        let stricter =
-            extensions.get::<RateLimitInfo>().is_none_or(|other| info.is_stricter_than(other));
-        if stricter {
-            extensions.insert(info.clone());
+        if let Some(earlier) = extensions.insert(info.clone())
+            && !info.is_stricter_than(&earlier)
+        {
+            extensions.insert(earlier);
         }
         drop(extensions);
         Self { info }

@@ -241,7 +241,7 @@ impl Compiled {
             let refusal = || Refusal::new(Reason::Denied, None).default_response(request);
             return Some(Entry::Now(match self.shadow {
                 true => Admission::Granted(None),
-                false => Admission::Refused(refusal()),
+                false => Admission::Refused(Box::new(refusal())),
             }));
         }
         self.allow.contains(address).then(|| Entry::Now(Admission::Granted(None)))
@@ -302,7 +302,7 @@ where
                 RateLimitFuture::inner(self.service.call(request), pass)
             }
             Entry::Now(Admission::Refused(refusal)) => {
-                RateLimitFuture::refused(request.into_response(refusal))
+                RateLimitFuture::refused(request.into_response(*refusal))
             }
             Entry::Waiting(waiting) => {
                 RateLimitFuture::store(waiting, request, self.service.clone())

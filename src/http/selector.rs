@@ -1,6 +1,6 @@
 //! Which rule of a middleware is about a request.
 
-use std::sync::Arc;
+use std::{cell::LazyCell, sync::Arc};
 
 use actix_web::{HttpRequest, http::Method};
 
@@ -66,7 +66,7 @@ impl Selector {
         request: &HttpRequest,
         limiter: &RateLimiter,
     ) -> Option<&Arc<Gate>> {
-        let path = path_of(request);
+        let path = LazyCell::new(|| path_of(request));
         let applies = |entry: &&Entry| {
             entry.pattern.as_ref().is_none_or(|pattern| path.may_be_in(pattern))
                 && has_method(&entry.methods, request.method())

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use actix_web::HttpRequest;
+
 use crate::limiter::encode;
 
 /// A key made by the application: one or more components.
@@ -43,6 +45,22 @@ impl KeyValue {
 pub trait IntoKey {
     /// The key, or `None` to count by address.
     fn into_key(self) -> Option<KeyValue>;
+}
+
+/// A function from a request to something that [`IntoKey`] takes, which may borrow from the request.
+///
+/// Implemented for every such function and closure.
+pub trait KeyFn<'r>: Fn(&'r HttpRequest) -> Self::Key {
+    /// What the function returns.
+    type Key: IntoKey;
+}
+
+impl<'r, F, K> KeyFn<'r> for F
+where
+    F: Fn(&'r HttpRequest) -> K,
+    K: IntoKey,
+{
+    type Key = K;
 }
 
 impl IntoKey for KeyValue {

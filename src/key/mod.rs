@@ -17,7 +17,7 @@ mod user;
 
 pub(crate) use extract::Subject;
 pub use extract::client_ip;
-pub use into_key::{IntoKey, KeyValue};
+pub use into_key::{IntoKey, KeyFn, KeyValue};
 #[cfg(feature = "jwt")]
 pub use jwt::JwtVerifier;
 pub use user::RateLimitUser;
@@ -152,10 +152,9 @@ impl Key {
 
     /// A function of your own. It must not block. `None`, an error or a panic falls back to the
     /// client's address.
-    pub fn from_fn<F, K>(function: F) -> Self
+    pub fn from_fn<F>(function: F) -> Self
     where
-        F: Fn(&HttpRequest) -> K + Send + Sync + 'static,
-        K: IntoKey,
+        F: for<'r> KeyFn<'r> + Send + Sync + 'static,
     {
         let function = move |request: &HttpRequest| function(request).into_key();
         Self { parts: vec![Part::Function(Arc::new(function))] }

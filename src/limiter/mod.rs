@@ -86,6 +86,8 @@ impl RateLimiter {
         mut backends: Vec<(String, Arc<dyn Backend>)>,
         default_backend: usize,
     ) -> Self {
+        // The clock calibrates itself when it is first read: now rather than at the first request.
+        let _ = settings.clock.now();
         if backends.is_empty() {
             backends.push((builder::IN_MEMORY.to_owned(), Arc::new(MemoryBackend::default())));
         }

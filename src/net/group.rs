@@ -69,29 +69,16 @@ impl Default for Ipv6Prefix {
     }
 }
 
-/// Every IPv4 request passes here: digit by digit is several times faster than formatting.
+/// Every IPv4 request passes here, and the standard formatting is several times slower.
 fn write_v4(address: Ipv4Addr, out: &mut impl fmt::Write) -> fmt::Result {
+    let mut digits = itoa::Buffer::new();
     let [first, rest @ ..] = address.octets();
-    write_octet(first, out)?;
+    out.write_str(digits.format(first))?;
     for octet in rest {
         out.write_char('.')?;
-        write_octet(octet, out)?;
+        out.write_str(digits.format(octet))?;
     }
     Ok(())
-}
-
-fn write_octet(octet: u8, out: &mut impl fmt::Write) -> fmt::Result {
-    if octet >= 100 {
-        out.write_char(digit(octet / 100))?;
-    }
-    if octet >= 10 {
-        out.write_char(digit(octet / 10 % 10))?;
-    }
-    out.write_char(digit(octet % 10))
-}
-
-fn digit(value: u8) -> char {
-    char::from(b'0' + value)
 }
 
 #[cfg(test)]

@@ -5,19 +5,15 @@ use std::num::NonZeroU32;
 use anyhow::{Context, Result};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::{LONG, OUT_OF_REACH};
 use crate::ours::Outcome;
 
 /// A keyed limiter whose checks all have the same outcome.
 pub(crate) struct Limiter(DefaultKeyedRateLimiter<String>);
 
 impl Limiter {
-    /// One permit per nanosecond, or one per hour.
-    pub(crate) fn new(outcome: Outcome) -> Result<Self> {
-        let quota = match outcome {
-            Outcome::Admitted => NonZeroU32::new(OUT_OF_REACH).map(Quota::per_second),
-            Outcome::Refused => Quota::with_period(LONG),
-        };
+    /// A limiter of about half of `max_keys` keys.
+    pub(crate) fn new(outcome: Outcome, max_keys: usize) -> Result<Self> {
+        let quota = NonZeroU32::new(outcome.per_hour(max_keys)).map(Quota::per_hour);
         quota
             .map(|quota| Self(RateLimiter::dashmap(quota)))
             .context("governor takes no quota of zero")

@@ -71,20 +71,21 @@ impl Meter {
     #[inline]
     #[must_use]
     pub fn step(&self, cell: Option<Cell>, now: Timestamp, cost: u32) -> Step {
-        let now = self.time(now);
-        let horizon = self.add(now, self.tolerance);
-        let tat = self.arrival(cell, now, horizon);
+        let still = self.time(now);
+        let horizon = self.add(still, self.tolerance);
+        let tat = self.arrival(cell, still, horizon);
         if u64::from(cost) > self.capacity {
-            return self.refusal(tat, horizon, Timestamp::MAX);
+            return self.refusal(tat, horizon, now, Timestamp::MAX);
         }
         let charged = self.add(tat, self.span(cost));
         if charged > horizon {
-            let retry_at = self.ceil(self.sub(charged, self.tolerance));
-            return self.refusal(tat, horizon, retry_at);
+            let retry_at = self.ceil(self.sub(charged, self.tolerance), now);
+            return self.refusal(tat, horizon, now, retry_at);
         }
         let remaining = self.permits_between(charged, horizon);
-        let decision = Decision::allow(self.capacity, remaining, self.ceil(charged));
-        Step { cell: charged.cell(), expires: self.forgettable(charged), decision }
+        let full_at = self.ceil(charged, now);
+        let decision = Decision::allow(self.capacity, remaining, full_at);
+        Step { cell: charged.cell(), expires: self.forgettable(full_at), decision }
     }
 
     /// Counts a refused request: what is left is taken, and an empty bucket stays empty from now.
@@ -122,23 +123,27 @@ impl Meter {
     /// B·T in microseconds, rounded up: the time in which an empty bucket fills.
     #[must_use]
     pub fn fill_micros(&self) -> u64 {
-        self.ceil(self.tolerance).as_micros()
+        self.ceil(self.tolerance, Timestamp::ZERO).as_micros()
     }
 
     #[inline]
-    fn refusal(&self, tat: Span, horizon: Span, retry_at: Timestamp) -> Step {
+    fn refusal(&self, tat: Span, horizon: Span, now: Timestamp, retry_at: Timestamp) -> Step {
         let retry_at = if self.refill == 0 { Timestamp::MAX } else { retry_at };
         let remaining = self.permits_between(tat, horizon);
-        let decision = Decision::refuse(self.capacity, remaining, self.ceil(tat), retry_at);
-        Step { cell: tat.cell(), expires: self.forgettable(tat), decision }
+        let full_at = self.ceil(tat, now);
+        let decision = Decision::refuse(self.capacity, remaining, full_at, retry_at);
+        Step { cell: tat.cell(), expires: self.forgettable(full_at), decision }
     }
 
     /// max(TAT, t), and never further ahead than B·T: a TAT beyond that was written under a later
-    /// clock.
+    /// clock. A remainder that no state of ours has, from a damaged store, is taken as the largest.
     #[inline]
     fn arrival(&self, cell: Option<Cell>, now: Span, horizon: Span) -> Span {
         match cell {
-            Some(Cell(whole, rest)) => Span { whole, rest }.max(now).min(horizon),
+            Some(Cell(whole, rest)) => {
+                let rest = rest.min(self.refill.saturating_sub(1));
+                Span { whole, rest }.max(now).min(horizon)
+            }
             None => self.add(now, self.first),
         }
     }
@@ -194,18 +199,19 @@ impl Meter {
         }
     }
 
+    /// The time rounded up. Where nothing ever comes back it is now, or never.
     #[inline]
-    fn ceil(&self, span: Span) -> Timestamp {
+    fn ceil(&self, span: Span, now: Timestamp) -> Timestamp {
         if self.refill == 0 {
-            return if span.whole == 0 { Timestamp::ZERO } else { Timestamp::MAX };
+            return if span.whole == 0 { now } else { Timestamp::MAX };
         }
         Timestamp::from_micros(span.whole) + u64::from(span.rest > 0)
     }
 
     /// A full bucket is as good as one never seen, unless a bucket begins less than full.
     #[inline]
-    fn forgettable(&self, tat: Span) -> Timestamp {
-        if self.first == Span::default() { self.ceil(tat) } else { Timestamp::MAX }
+    fn forgettable(&self, full_at: Timestamp) -> Timestamp {
+        if self.first == Span::default() { full_at } else { Timestamp::MAX }
     }
 }
 

@@ -129,10 +129,11 @@ impl Window {
         };
         let age = now.since(counts.start);
         if age < self.period {
-            if counts.start <= now {
+            if counts.start <= now && counts.current > 0 {
                 return counts;
             }
-            // The clock stepped back: the counts belong to the window of now.
+            // The clock stepped back: the counts belong to the window of now. Nor has a window begun
+            // in which nothing was charged.
             return Counts { start: self.window_of(now), ..counts };
         }
         let start = self.window_of(now);

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what the tests need on a Debian machine, then runs all of them.
+# Heavier runs of the same tests in release mode: RELEASE=0 skips them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+install_tools() {
+    local missing=()
+    have cc || missing+=(build-essential)
+    have cargo || missing+=(cargo)
+    [ ${#missing[@]} -eq 0 ] && return
+    have apt-get || { echo "install ${missing[*]} first" >&2; exit 1; }
+    as_root apt-get update -q
+    as_root apt-get install -y -q "${missing[@]}"
+}
+
+install_tools
+echo "== tests"
+cargo test --workspace --all-features --no-fail-fast
+if [ "${RELEASE:-1}" = 1 ]; then
+    echo "== generated cases and concurrency, in release mode"
+    PROPTEST_CASES="${PROPTEST_CASES:-8000}" \
+        cargo test --release -p actix-smart-ratelimit-core --test properties
+    cargo test --release --all-features --test memory
+fi

@@ -1,0 +1,9 @@
+use actix_smart_ratelimit::rate_limit;
+use actix_web::HttpResponse;
+
+#[rate_limit(rate = "1.5/s")]
+async fn handler() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+fn main() {}
