@@ -3,7 +3,7 @@
 mod support;
 
 use actix_identity::{Identity, IdentityMiddleware};
-use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_session::{Session, SessionMiddleware, storage::CookieSessionStore};
 use actix_smart_ratelimit::{Key, Limit, RateLimitUser, Rule};
 use actix_web::{
     App, Error, HttpMessage, HttpRequest,
@@ -64,4 +64,23 @@ async fn whoever_is_logged_in_is_counted_from_any_address_and_others_by_theirs()
     send(&app, get("/").cookie(cookie).insert_header(("x-user", "7"))).await;
     let keys = ["ip:192.0.2.1", "user:42", "user:42", "ip:192.0.2.1", "user:7"];
     assert_eq!(backend.take(), keys.map(|key| format!("ratelimit:{key}")));
+}
+
+#[actix_web::test]
+async fn without_the_identity_middleware_everybody_is_counted_by_address() {
+    async fn login(session: Session) -> Result<&'static str, Error> {
+        session.insert("basket", 1)?;
+        Ok("in")
+    }
+    let backend = Recording::new();
+    let (limiter, _) = limiter_with(|builder| builder.backend("main", backend.clone()));
+    let limit = Rule::new(Limit::new("", rate("9/m"))).key(Key::user());
+    let sessions =
+        SessionMiddleware::new(CookieSessionStore::default(), cookie::Key::from(&[7; 64]));
+    let app = App::new().wrap(limiter.middleware().default_rule(limit)).wrap(sessions);
+    let app = init_service(app.default_service(web::to(login))).await;
+    let answer = send(&app, get("/")).await;
+    let cookie = Cookie::parse_encoded(answer.header("set-cookie").unwrap()).unwrap().into_owned();
+    assert_eq!(send(&app, get("/").cookie(cookie)).await.status, 200);
+    assert_eq!(backend.take(), ["ratelimit:ip:192.0.2.1"; 2]);
 }

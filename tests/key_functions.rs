@@ -55,7 +55,7 @@ async fn nobody_is_counted_by_address() {
 #[actix_web::test]
 async fn a_panic_leaves_the_worker_and_the_next_request_alone() {
     let (limiter, _) = limiter();
-    let fragile = Key::from_fn(|request: &actix_web::HttpRequest| match request.method() {
+    let fragile = Key::from_fn(|request: &HttpRequest| match request.method() {
         &Method::DELETE => panic!("no key can be had"),
         _ => "same",
     });
@@ -67,8 +67,8 @@ async fn a_panic_leaves_the_worker_and_the_next_request_alone() {
 
 #[actix_web::test]
 async fn a_function_joins_with_other_keys() {
-    let key = Key::from_fn(|request: &actix_web::HttpRequest| request.method().as_str().to_owned())
-        .and(Key::ip());
+    let key =
+        Key::from_fn(|request: &HttpRequest| request.method().as_str().to_owned()).and(Key::ip());
     assert_eq!(counted(key, from("2001:db8:0:1::9", "/")).await, "GET+ip:2001:db8:0:1::/64");
 }
 

@@ -131,7 +131,14 @@ impl<'r> Subject<'r> {
     #[cfg(feature = "identity")]
     fn write_identity(&self, out: &mut String) -> bool {
         use actix_identity::IdentityExt;
-        let id = self.request.get_identity().ok().and_then(|identity| identity.id().ok());
+        use actix_session::SessionExt;
+        // Nobody is logged in without a session; and where the identity middleware is missing,
+        // asking for an identity panics.
+        if self.request.get_session().entries().is_empty() {
+            return false;
+        }
+        let identity = crate::limiter::guarded(|| self.request.get_identity().ok()).flatten();
+        let id = identity.and_then(|identity| identity.id().ok());
         id.is_some_and(|id| component("user", &id, out))
     }
 
