@@ -239,6 +239,25 @@ fn late_readings_lose_nothing_at_the_boundary_of_a_window() {
 }
 
 #[test]
+fn late_readings_lose_nothing_when_one_batch_spans_several_shards() {
+    let policy = fixed(5);
+    for _ in 0..30 {
+        // Seeds differ, so that the two keys share a shard or do not.
+        let memory = MemoryBackend::new(20_000);
+        let boundary = NOW + MINUTE;
+        take(&memory, "early", &policy, boundary, 1);
+        let both = ["early", "late"].map(|key| Check { key, policy: &policy, cost: 1 });
+        for _ in 0..4 {
+            assert!(ask(&memory, boundary - 1, &both, Mode::Charge).is_allowed());
+        }
+        // The four were charged to the new window, where the first key stood already.
+        let more = take(&memory, "late", &policy, boundary - 1, 1).is_allowed();
+        assert!(more && !take(&memory, "late", &policy, boundary - 1, 1).is_allowed());
+        assert!(!take(&memory, "late", &policy, boundary, 1).is_allowed());
+    }
+}
+
+#[test]
 fn a_refusal_is_repeated_until_the_moment_at_which_it_ends() {
     for policy in each_algorithm() {
         let memory = MemoryBackend::new(10);

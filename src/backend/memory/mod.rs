@@ -159,6 +159,7 @@ impl MemoryBackend {
         for (of, index) in places {
             several.place(of, index);
         }
+        several.arrive(now);
         settle(batch, &mut several, now, mode);
         if mode == Mode::Charge {
             several.mark_refused(batch.verdict().decisions());
