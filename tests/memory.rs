@@ -20,6 +20,7 @@ use support::{ask, left, peek, ready, take};
 
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
+const DAY: u64 = 86_400 * SECOND;
 const NOW: u64 = 1_800_000_000 * SECOND;
 const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -254,6 +255,22 @@ fn late_readings_lose_nothing_when_one_batch_spans_several_shards() {
         let more = take(&memory, "late", &policy, boundary - 1, 1).is_allowed();
         assert!(more && !take(&memory, "late", &policy, boundary - 1, 1).is_allowed());
         assert!(!take(&memory, "late", &policy, boundary, 1).is_allowed());
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_bring_an_old_refusal_to_life_again() {
+    for policy in each_algorithm() {
+        let memory = MemoryBackend::new(10);
+        for key in ["key", "other"] {
+            take(&memory, key, &policy, NOW, 5);
+        }
+        for key in ["key", "key", "other"] {
+            assert!(!take(&memory, key, &policy, NOW, 1).is_allowed());
+        }
+        let back = NOW - 30 * DAY;
+        assert!(!take(&memory, "key", &policy, back, 1).is_allowed());
+        assert!(take(&memory, "key", &policy, NOW + 1, 1).is_allowed(), "idle for thirty days");
     }
 }
 

@@ -124,7 +124,7 @@ impl MemoryBackend {
             return;
         }
         let mut states = shard.states.lock();
-        let now = states.arrive(batch.now());
+        let now = states.arrive(batch.now(), &shard.denial);
         let mut lone = Lone::new(&mut states, &shard.denial, of);
         settle(batch, &mut lone, now, mode);
         if let [decision] = batch.verdict().decisions()
@@ -151,7 +151,7 @@ impl MemoryBackend {
             if last != Some(index) {
                 let shard = &self.shards[index];
                 let mut states: MutexGuard<'_, _> = shard.states.lock();
-                now = now.max(states.arrive(batch.now()));
+                now = now.max(states.arrive(batch.now(), &shard.denial));
                 several.hold(index, states, &shard.denial);
                 last = Some(index);
             }

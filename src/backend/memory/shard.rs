@@ -1,6 +1,9 @@
 //! One shard: the states of some keys behind a lock, within a bound.
 
-use super::table::{Fingerprint, Slot, Table};
+use super::{
+    denial::Denial,
+    table::{Fingerprint, Slot, Table},
+};
 use crate::{Cell, Decision, EntryLog, Timestamp};
 
 /// Slots that are looked at for a state to evict when none has expired.
@@ -55,11 +58,21 @@ impl States {
 
     /// The time to decide at: `now`, unless another thread got here first with a later reading.
     #[inline]
-    pub(super) fn arrive(&mut self, now: Timestamp) -> Timestamp {
-        if now > self.latest || self.latest.since(now) > REORDERING {
+    pub(super) fn arrive(&mut self, now: Timestamp, denial: &Denial) -> Timestamp {
+        if now > self.latest {
             self.latest = now;
+        } else if self.latest.since(now) > REORDERING {
+            self.set_back(now, denial);
         }
         self.latest
+    }
+
+    /// What is published holds by the old time only: states are clamped to the new one.
+    #[cold]
+    fn set_back(&mut self, now: Timestamp, denial: &Denial) {
+        self.latest = now;
+        self.published = 0;
+        denial.clear();
     }
 
     /// Stores a cell at a position found before, or under its fingerprint.
