@@ -87,6 +87,8 @@ impl States {
         if let Some(slot) = at.and_then(|at| self.cells.get_mut(at)) {
             slot.value = cell;
             slot.retention = retention.0;
+            // Earlier than before when the clock was set back or the policy changed.
+            self.next_expiry = self.next_expiry.min(retention.expires());
             return;
         }
         self.make_room();
@@ -102,9 +104,9 @@ impl States {
     ) -> Option<&mut EntryLog> {
         if self.logs.find(of).is_none() {
             self.make_room();
-            self.next_expiry = self.next_expiry.min(retention.expires());
             self.logs.insert(of, retention.0, EntryLog::default());
         }
+        self.next_expiry = self.next_expiry.min(retention.expires());
         let at = self.logs.find(of)?;
         let slot = self.logs.get_mut(at)?;
         slot.retention = retention.0;
