@@ -11,87 +11,13 @@ use actix_smart_ratelimit_core::{
 };
 use oracle::Answer;
 use oracle::batch::{Asked, Ledger};
-use oracle::generate::{Advance, Case, Cost, KINDS, Kind, Parameters, moves, starts};
+use oracle::generate::{Case, KINDS, Parameters, starts};
 use oracle::store::MapStore;
+use oracle::turns::{state_of, turn};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
 
 const MINUTE: u64 = 60_000_000;
-
-/// Policies of one kind keep one state per key, whatever their limit; a bucket's has one capacity.
-fn family(kind: Kind) -> Vec<Case> {
-    let limits: &[u32] = if kind.is_bucket() { &[7] } else { &[5, 7, 10] };
-    let mut cases = Vec::new();
-    for &limit in limits {
-        for count_refused in [false, true] {
-            let case = kind.case(Parameters {
-                limit,
-                period: MINUTE,
-                bucket_size: None,
-                refill: None,
-                initial: (kind == Kind::TokenBucket).then_some(3),
-                count_refused,
-            });
-            cases.push(case.unwrap());
-        }
-    }
-    cases
-}
-
-/// Which states are one: token bucket, leaky bucket and GCRA of one rate understand each other, but
-/// not when one of them begins with fewer tokens, so here they are kept on separate keys.
-fn state_of(kind: Kind) -> usize {
-    KINDS.iter().position(|known| *known == kind).unwrap()
-}
-
-fn key_of(kind: Kind, number: usize) -> &'static str {
-    let keys = match kind {
-        Kind::TokenBucket => ["token a", "token b", "token c"],
-        Kind::LeakyBucket => ["leaky a", "leaky b", "leaky c"],
-        _ => ["a", "b", "c"],
-    };
-    keys[number]
-}
-
-#[derive(Clone, Debug)]
-struct Question {
-    key: &'static str,
-    kind: Kind,
-    case: Case,
-    cost: Cost,
-}
-
-fn question() -> impl Strategy<Value = Question> {
-    let cost = prop_oneof![
-        6 => (1..4_u32).prop_map(Cost::Exactly),
-        1 => Just(Cost::Exactly(0)),
-        1 => select(vec![Cost::Limit, Cost::LimitPlus1]),
-    ];
-    (select(KINDS.to_vec()), 0..3_usize, any::<prop::sample::Index>(), cost).prop_map(
-        |(kind, number, which, cost)| {
-            let family = family(kind);
-            let case = family[which.index(family.len())].clone();
-            Question { key: key_of(kind, number), kind, case, cost }
-        },
-    )
-}
-
-#[derive(Clone, Debug)]
-struct Turn {
-    advance: Advance,
-    mode: Mode,
-    questions: Vec<Question>,
-}
-
-fn turn() -> impl Strategy<Value = Turn> {
-    let mode = prop_oneof![5 => Just(Mode::Charge), 1 => Just(Mode::Peek)];
-    (moves(1), mode, vec(question(), 1..=8)).prop_map(|(moves, mode, questions)| Turn {
-        advance: moves[0].advance,
-        mode,
-        questions,
-    })
-}
 
 proptest! {
     #[test]
@@ -102,28 +28,24 @@ proptest! {
     ) {
         let (mut store, mut ledger) = (MapStore::default(), Ledger::default());
         let (mut now, mut last) = (start, None);
-        for Turn { advance, mode, questions } in turns {
-            now = advance.from(now, &questions[0].case.rule, last.as_ref());
-            let costs: Vec<u32> = questions.iter().map(|q| q.cost.of(&q.case.rule, None)).collect();
-            let each = || questions.iter().zip(&costs);
-            let checks: Vec<Check<'_>> = each()
-                .map(|(q, cost)| Check { key: q.key, policy: &q.case.policy, cost: *cost })
-                .collect();
-            let asked: Vec<Asked> = each()
-                .map(|(q, cost)| Asked {
+        for turn in turns {
+            now = turn.advance.from(now, &turn.questions[0].case.rule, last.as_ref());
+            let checks = turn.checks();
+            let asked: Vec<Asked> = turn.questions.iter().zip(&checks)
+                .map(|(q, check)| Asked {
                     key: q.key,
                     state: state_of(q.kind),
                     rule: q.case.rule,
                     count_refused: q.case.policy.counts_refused(),
-                    cost: *cost,
+                    cost: check.cost,
                 })
                 .collect();
             if forgetful {
                 store.forget_expired(now);
             }
-            let verdict = store.check(now, &checks, mode);
+            let verdict = store.check(now, &checks, turn.mode);
             let answers: Vec<Answer> = verdict.decisions().iter().map(Answer::from).collect();
-            let expected = ledger.settle(now, &asked, mode);
+            let expected = ledger.settle(now, &asked, turn.mode);
             prop_assert_eq!(&answers, &expected);
             prop_assert_eq!(verdict.is_allowed(), expected.iter().all(|answer| answer.allowed));
             last = answers.last().copied();

@@ -195,7 +195,9 @@ fn saturated_traffic_gets_exactly_the_rate_and_one_bucket() {
             assert!(taken.decision.is_allowed());
             admitted += left;
             cell = Some(taken.cell);
-            now = policy.step(cell, now, 1).decision.retry_at().unwrap();
+            let retry = policy.step(cell, now, 1).decision.retry_at().unwrap();
+            assert!(retry > now);
+            now = retry;
         }
         assert_eq!(
             admitted,

@@ -196,6 +196,7 @@ fn the_worst_period_holds_what_the_documentation_says() {
         let mut sum = admitted(&mut store, &policy, start, 200);
         let mut now = start;
         while let Some(retry) = store.peek(&policy, now, 1).retry_at() {
+            assert!(retry.as_micros() > now);
             now = retry.as_micros();
             if now >= start + 60 * SECOND {
                 break;

@@ -11,6 +11,7 @@
 pub(crate) mod batch;
 pub(crate) mod generate;
 pub(crate) mod store;
+pub(crate) mod turns;
 
 use actix_smart_ratelimit_core::{Decision, Timestamp};
 

@@ -37,7 +37,8 @@ impl Denial {
         fence(Acquire);
         let undisturbed = version.is_multiple_of(2) && self.version.load(Relaxed) == version;
         let holds = undisturbed && same_limit && decided_at <= now && now < retry_at;
-        holds.then(|| Decision::refuse(limit, 0, reset_at, retry_at))
+        // A key that nothing can be charged to, and so never is, is untouched at any time.
+        holds.then(|| Decision::refuse(limit, 0, reset_at.max(now), retry_at))
     }
 
     /// Publishes a refusal of one permit, decided at `now`.

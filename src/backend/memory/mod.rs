@@ -139,7 +139,7 @@ impl MemoryBackend {
             return;
         }
         let mut states = shard.states.lock();
-        let now = states.arrive(batch.now());
+        let now = states.arrive(batch.now(), &shard.denial);
         let mut lone = Lone::new(&mut states, &shard.denial, of);
         settle(batch, &mut lone, now, mode);
         if let [decision] = batch.verdict().decisions()
@@ -166,7 +166,7 @@ impl MemoryBackend {
             if last != Some(index) {
                 let shard = &self.shards[index];
                 let mut states: MutexGuard<'_, _> = shard.states.lock();
-                now = now.max(states.arrive(batch.now()));
+                now = now.max(states.arrive(batch.now(), &shard.denial));
                 several.hold(index, states, &shard.denial);
                 last = Some(index);
             }
@@ -174,6 +174,7 @@ impl MemoryBackend {
         for (of, index) in places {
             several.place(of, index);
         }
+        several.arrive(now);
         settle(batch, &mut several, now, mode);
         if mode == Mode::Charge {
             several.mark_refused(batch.verdict().decisions());

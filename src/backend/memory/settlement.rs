@@ -96,6 +96,13 @@ impl<'s> Several<'s> {
         self.places.push((of, position.unwrap_or(0)));
     }
 
+    /// Lets every shard know the time at which the batch is decided: the latest of their own.
+    pub(super) fn arrive(&mut self, now: Timestamp) {
+        for held in &mut self.held {
+            held.states.latest = now;
+        }
+    }
+
     /// Notes the checks that were refused.
     pub(super) fn mark_refused(&mut self, decisions: &[Decision]) {
         let refused = decisions.iter().enumerate().filter(|(_, decision)| !decision.is_allowed());

@@ -1,6 +1,7 @@
 //! One shard: the states of some keys behind a lock, within a bound.
 
 use super::{
+    denial::Denial,
     mark::{Mark, Retention},
     table::{Fingerprint, Slot, Table},
 };
@@ -58,11 +59,21 @@ impl States {
 
     /// The time to decide at: `now`, unless another thread got here first with a later reading.
     #[inline]
-    pub(super) fn arrive(&mut self, now: Timestamp) -> Timestamp {
-        if now > self.latest || self.latest.since(now) > REORDERING {
+    pub(super) fn arrive(&mut self, now: Timestamp, denial: &Denial) -> Timestamp {
+        if now > self.latest {
             self.latest = now;
+        } else if self.latest.since(now) > REORDERING {
+            self.set_back(now, denial);
         }
         self.latest
+    }
+
+    /// What is published holds by the old time only: states are clamped to the new one.
+    #[cold]
+    fn set_back(&mut self, now: Timestamp, denial: &Denial) {
+        self.latest = now;
+        self.published = 0;
+        denial.clear();
     }
 
     /// Stores a cell at a position found before, or under its fingerprint.
@@ -77,6 +88,8 @@ impl States {
         if let Some(slot) = at.and_then(|at| self.cells.get_mut(at)) {
             slot.value = cell;
             slot.mark = retention.with(of.tag);
+            // Earlier than before when the clock was set back or the policy changed.
+            self.next_expiry = self.next_expiry.min(retention.expires());
             return;
         }
         self.make_room();
@@ -92,9 +105,9 @@ impl States {
     ) -> Option<&mut EntryLog> {
         if self.logs.find(of).is_none() {
             self.make_room();
-            self.next_expiry = self.next_expiry.min(retention.expires());
             self.logs.insert(of.key, retention.with(of.tag), EntryLog::default());
         }
+        self.next_expiry = self.next_expiry.min(retention.expires());
         let at = self.logs.find(of)?;
         let slot = self.logs.get_mut(at)?;
         slot.mark = retention.with(of.tag);
