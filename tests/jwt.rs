@@ -1,4 +1,5 @@
 //! Keys of bearer tokens: only what is verified counts, and forgeries fall to the address.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

@@ -135,10 +135,3 @@ pub(crate) static HEADERS: [(HeaderName, HeaderValue); 5] = [
 const fn header(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
     (HeaderName::from_static(name), HeaderValue::from_static(value))
 }
-
-/// Sets `headers` in `map`.
-pub(crate) fn write(map: &mut HeaderMap, headers: &[(HeaderName, HeaderValue)]) {
-    for (name, value) in headers {
-        map.insert(name.clone(), value.clone());
-    }
-}
