@@ -8,7 +8,7 @@ use actix_web::{
     Error,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::header::{HeaderName, HeaderValue},
 };
 use anyhow::Result;
 use clap::ValueEnum;
