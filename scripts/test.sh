@@ -24,8 +24,9 @@ install_tools
 echo "== tests"
 cargo test --workspace --all-features --no-fail-fast
 if [ "${RELEASE:-1}" = 1 ]; then
-    echo "== generated cases and concurrency, in release mode"
-    PROPTEST_CASES="${PROPTEST_CASES:-8000}" \
-        cargo test --release -p actix-smart-ratelimit-core --test properties
-    cargo test --release --all-features --test memory
+    echo "== generated cases against the oracles, in release mode"
+    PROPTEST_CASES="${PROPTEST_CASES:-8000}" cargo test --release -p actix-smart-ratelimit-core \
+        --test properties --test metamorphic --test clocks --test batches --test refunds
+    echo "== concurrency and floods at full size, in release mode"
+    cargo test --release --test memory_concurrency --test memory_flood
 fi
