@@ -69,7 +69,7 @@ pub(crate) enum Deciding {
 }
 
 impl RateLimiter {
-    /// Takes the permits for `keys`. The buffer is emptied only if the answer has to be waited for.
+    /// Takes the permits for `keys`. The buffer stays as it is if the store decides at once.
     #[inline]
     pub(crate) fn decide(&self, asked: &Asked<'_>, keys: &mut Keys) -> Deciding {
         self.ask(asked, keys, Mode::Charge)
@@ -80,8 +80,11 @@ impl RateLimiter {
         let mut batch = batch_of(asked.rules, asked.cost, asked.now, keys);
         let (_, backend) = &self.0.backends[asked.plan.backend()];
         let answer = match send(&**backend, &mut batch, mode) {
-            Progress::Done => return Deciding::Ready(Outcome::of(batch.verdict())),
-            Progress::Pending(answer) => answer,
+            Progress::Done if asked.rules.are_answered_by(batch.verdict()) => {
+                return Deciding::Ready(Outcome::of(batch.verdict()));
+            }
+            Progress::Done => None,
+            Progress::Pending(answer) => Some(answer),
         };
         drop(batch);
         let waiting = Waiting {
@@ -91,7 +94,10 @@ impl RateLimiter {
             cost: asked.cost,
             keys: std::mem::take(keys),
         };
-        Deciding::Waiting(Box::pin(waiting.outcome(answer, mode)))
+        match answer {
+            Some(answer) => Deciding::Waiting(Box::pin(waiting.outcome(answer, mode))),
+            None => Deciding::Ready(waiting.without_store(&undecided(), mode)),
+        }
     }
 
     /// Takes the limit's cost for `key`, for code that limits something else than a request.
@@ -187,7 +193,8 @@ impl Waiting {
         let answer = tokio::time::timeout(self.limiter.0.settings.deadline, answer).await;
         let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
         match answer.unwrap_or_else(late) {
-            Ok(verdict) => Outcome::of(&verdict),
+            Ok(verdict) if self.rules.are_answered_by(&verdict) => Outcome::of(&verdict),
+            Ok(_) => self.without_store(&undecided(), mode),
             Err(error) => self.without_store(&error, mode),
         }
     }
@@ -208,6 +215,12 @@ impl Waiting {
             }
         }
     }
+}
+
+/// The fault of a backend that says it has decided and has not.
+#[cold]
+fn undecided() -> BackendError {
+    BackendError::new(ErrorKind::Protocol, Fate::Unknown)
 }
 
 #[inline]

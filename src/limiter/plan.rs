@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode};
-use crate::{Error, MAX_CHECKS, Policy, Rate};
+use crate::{Error, MAX_CHECKS, Policy, Rate, Verdict};
 
 /// A limit, ready to be asked.
 #[derive(Clone, Debug)]
@@ -90,6 +90,12 @@ impl Plan {
 }
 
 impl Rules {
+    /// Whether there is a decision for every policy.
+    #[inline]
+    pub(super) fn are_answered_by(&self, verdict: &Verdict) -> bool {
+        verdict.decisions().len() == self.policies.len()
+    }
+
     fn new(policies: Vec<Policy>) -> Result<Self, Error> {
         if policies.len() > MAX_CHECKS {
             let reason = format!("a limit has at most {MAX_CHECKS} rates");

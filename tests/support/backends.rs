@@ -97,6 +97,8 @@ pub enum Mood {
     Fails(ErrorKind, Fate),
     /// With a verdict that has no decision.
     DecidesNothing,
+    /// At once, without a decision.
+    SaysDone,
 }
 
 /// A backend that answers later, like a store behind a network, in the mood that the test sets.
@@ -133,6 +135,9 @@ impl Backend for Remote {
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mood = *self.mood.lock().unwrap();
+        if matches!(mood, Mood::SaysDone) {
+            return Progress::Done;
+        }
         let mut sent = batch.clone();
         if matches!(mood, Mood::Answers) {
             let Progress::Done = self.inner.check(&mut sent) else { unreachable!() };
@@ -146,7 +151,7 @@ impl Backend for Remote {
                 Mood::Answers => Ok(verdict),
                 Mood::Silent => std::future::pending().await,
                 Mood::Fails(kind, fate) => Err(BackendError::new(kind, fate)),
-                Mood::DecidesNothing => Ok(Verdict::default()),
+                Mood::DecidesNothing | Mood::SaysDone => Ok(Verdict::default()),
             }
         }))
     }

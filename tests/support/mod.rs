@@ -5,6 +5,7 @@
 pub mod backends;
 pub mod counted;
 pub mod events;
+pub mod tcp;
 
 use std::net::{IpAddr, SocketAddr};
 
