@@ -1,4 +1,5 @@
 //! Whose address counts, through HTTP: forged headers, proxies, spellings, and clients without one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

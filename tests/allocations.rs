@@ -1,5 +1,5 @@
 //! A check of a key that is present allocates nothing, whichever the algorithm and the outcome.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use actix_smart_ratelimit::{
     Algorithm, Batch, Check, MemoryBackend, Policy, Rate, Timestamp,

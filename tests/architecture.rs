@@ -1,5 +1,5 @@
 //! The floors of the crate, and what each must never do. ARCHITECTURE.md says why.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::{
     collections::HashMap,

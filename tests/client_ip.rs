@@ -1,5 +1,5 @@
 //! The client's address under honest proxies and under forgery.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,5 +1,5 @@
 //! The client's address under generated headers: forgery never decides.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,5 +1,5 @@
 //! The conformance suite: which backends pass it, and how it is run on them.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::{collections::HashSet, future::ready};
 

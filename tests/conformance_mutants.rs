@@ -1,5 +1,5 @@
 //! Backends with one fault each: the conformance suite finds every one.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::sync::Mutex;
 

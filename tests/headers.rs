@@ -1,4 +1,5 @@
 //! Header fields, value by value.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 
@@ -217,7 +218,7 @@ async fn a_429_of_the_handler_s_own_gets_no_invented_retry_after() {
     let app = init_service(
         App::new()
             .wrap(limiter.middleware().default_rate(rate("9/m")))
-            .route("/bare", web::get().to(|| async { HttpResponse::TooManyRequests() }))
+            .route("/bare", web::get().to(|| async { HttpResponse::TooManyRequests().finish() }))
             .route(
                 "/told",
                 web::get().to(|| async {

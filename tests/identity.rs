@@ -1,4 +1,5 @@
 //! The user's key of `actix-identity`, logged in with a real cookie.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

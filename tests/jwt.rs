@@ -1,5 +1,5 @@
 //! Keys of bearer tokens: only what is verified counts, and forgeries fall to the address.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

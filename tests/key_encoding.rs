@@ -1,4 +1,5 @@
 //! Keys that cannot be forged, mixed up or broken by what clients send, and hold no secrets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

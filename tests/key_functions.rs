@@ -1,4 +1,5 @@
 //! Keys that the application makes itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Whom each key counts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

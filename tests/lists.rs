@@ -1,4 +1,5 @@
 //! Who is exempt, allowed or denied, and what a limit does that does not block.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //!
 //! `TRYBUILD=overwrite` rewrites the messages; `cargo test --test macro_ui -- ui trybuild=NAME`
 //! runs the files whose names contain NAME.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::process::Command;
 

@@ -1,6 +1,6 @@
 //! The memory backend within its bound: it forgets first what changes no decision.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod memory_support;
 #[path = "../core/tests/oracle/mod.rs"]

@@ -1,4 +1,5 @@
 //! Which rule of a middleware a request falls under, and which counter that takes from.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

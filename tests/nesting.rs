@@ -1,4 +1,5 @@
 //! Limits inside limits, and everything that may come out of an inner service.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

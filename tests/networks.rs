@@ -1,5 +1,5 @@
 //! Network lists: what they hold, and what is said about an entry that is none.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::net::{IpAddr, Ipv4Addr};
 

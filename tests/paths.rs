@@ -1,4 +1,5 @@
 //! A path spelled otherwise is the same path, or none.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! The first command of the README does what it says.
-#![allow(clippy::expect_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,4 +1,5 @@
 //! What a refused client reads: text, problem details, or the application's own response.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What a rule can say: rates, costs, conditions, priorities, tiers, presets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

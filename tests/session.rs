@@ -1,4 +1,5 @@
 //! Keys of sessions kept by `actix-session` in a real cookie.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

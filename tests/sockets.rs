@@ -1,4 +1,5 @@
 //! What only a real connection shows: uploads that never come, streams, upgrades, pipelines.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Stores that are slow, silent, failing or wrong: never an outage, never an open door.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What cannot work is an error before the first request, and names what could.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 

@@ -1,6 +1,12 @@
 //! What the tests of HTTP behaviour share: a limiter whose time the test moves, requests, answers.
 #![allow(dead_code, reason = "no test file uses all of it")]
-#![allow(unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 pub mod backends;
 pub mod counted;
