@@ -164,7 +164,7 @@ async fn a_device_is_four_of_its_headers() {
         lines
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
-            .fold(get("/"), |request, line| request.insert_header(line))
+            .fold(get("/"), TestRequest::insert_header)
     };
     let lines = |agent, language, encoding, dnt| {
         [
