@@ -2,7 +2,7 @@
 
 use super::{
     denial::Denial,
-    table::{Fingerprint, Slot, Table},
+    table::{Fingerprint, Table},
 };
 use crate::{Cell, Decision, EntryLog, Timestamp};
 
@@ -200,15 +200,46 @@ impl States {
         self.evicted_live += 1;
         let from = self.hand;
         self.hand = self.hand.wrapping_add(SAMPLE);
-        let cell = least(&self.cells, from);
-        let log = least(&self.logs, from);
-        match (cell, log) {
-            (Some((at, cell)), Some((_, log))) if cell <= log => self.cells.remove(at),
-            (_, Some((at, _))) => self.logs.remove(at),
-            (Some((at, _)), None) => self.cells.remove(at),
-            (None, None) => {}
+        let mut least: Option<(Retention, Place)> = None;
+        // Both tables at once: one of them may be all but empty, or all but refused.
+        for step in 0..self.cells.slots().max(self.logs.slots()) {
+            let blocked = least.is_none_or(|(of, _)| of.spent() == Retention::REFUSED);
+            if step >= SAMPLE && !blocked {
+                break;
+            }
+            let at = from.wrapping_add(step);
+            let cell = retention_at(&self.cells, at, Place::Cell);
+            let log = retention_at(&self.logs, at, Place::Log);
+            for (retention, place) in cell.into_iter().chain(log) {
+                if least.is_none_or(|(least, _)| retention.rank() < least.rank()) {
+                    least = Some((retention, place));
+                }
+            }
+        }
+        match least {
+            Some((_, Place::Cell(at))) => self.cells.remove(at),
+            Some((_, Place::Log(at))) => self.logs.remove(at),
+            None => {}
         }
     }
+}
+
+/// Position of a state in one of the tables.
+#[derive(Clone, Copy)]
+enum Place {
+    Cell(usize),
+    Log(usize),
+}
+
+/// Retention and place of the state at a position, counted round the table.
+#[inline]
+fn retention_at<V: Clone + Default>(
+    table: &Table<V>,
+    at: usize,
+    place: fn(usize) -> Place,
+) -> Option<(Retention, Place)> {
+    let at = at.checked_rem(table.slots())?;
+    table.get(at).map(|slot| (Retention(slot.retention), place(at)))
 }
 
 fn tidy_one<V: Clone + Default>(table: &mut Table<V>, hand: usize, now: Timestamp) {
@@ -216,32 +247,6 @@ fn tidy_one<V: Clone + Default>(table: &mut Table<V>, hand: usize, now: Timestam
     if table.get(at).is_some_and(|slot| Retention(slot.retention).expires() <= now) {
         table.remove(at);
     }
-}
-
-/// Position and rank of what matters least among some slots; further on while all are refused.
-fn least<V: Clone + Default>(table: &Table<V>, from: usize) -> Option<(usize, (u64, u64))> {
-    let slots = table.slots();
-    if table.len() == 0 {
-        return None;
-    }
-    let rank = |slot: &Slot<V>| {
-        let retention = Retention(slot.retention);
-        (retention.spent(), retention.expires().as_micros())
-    };
-    let mut best: Option<(usize, (u64, u64))> = None;
-    for step in 0..slots {
-        let blocked = best.is_none_or(|(_, (spent, _))| spent == Retention::REFUSED);
-        if step >= SAMPLE && !blocked {
-            break;
-        }
-        let at = from.wrapping_add(step) % slots;
-        if let Some(rank) = table.get(at).map(rank)
-            && best.is_none_or(|(_, least)| rank < least)
-        {
-            best = Some((at, rank));
-        }
-    }
-    best
 }
 
 /// When a state may be forgotten, and in the two low bits how much of it is spent.
@@ -278,7 +283,12 @@ impl Retention {
         }
     }
 
-    pub(super) fn spent(self) -> u64 {
+    fn spent(self) -> u64 {
         self.0 & Self::SPENT
+    }
+
+    /// What matters less has the lower rank.
+    fn rank(self) -> (u64, Timestamp) {
+        (self.spent(), self.expires())
     }
 }
