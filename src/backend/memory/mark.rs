@@ -61,7 +61,7 @@ impl Retention {
 
 impl Mark {
     /// Requests are being refused.
-    pub(super) const REFUSED: u64 = 3;
+    const REFUSED: u64 = 3;
 
     #[inline]
     pub(super) fn has(self, tag: Tag) -> bool {
@@ -76,9 +76,10 @@ impl Mark {
         }
     }
 
-    /// 0: at least half is left; 1: less; 2: nothing; 3: and requests are being refused.
-    pub(super) fn spent(self) -> u64 {
-        self.0 & SPENT
+    /// What matters less has the lower rank: how much is spent (0: at least half is left; 1: less; 2:
+    /// nothing; 3: and requests are being refused), then when it may be forgotten.
+    pub(super) fn rank(self) -> (u64, Timestamp) {
+        (self.0 & SPENT, self.expires())
     }
 
     #[inline]
@@ -113,7 +114,8 @@ mod tests {
             prop_assert_eq!(mark.has(Tag::of(tags.1)), Tag::of(tags.1) == tag);
             prop_assert!(mark.expires().as_micros() >= expires);
             prop_assert!(expires >= 1 << 51 || mark.expires().as_micros() - expires <= 65_536);
-            prop_assert!(mark.spent() < 3 && mark.refused().is_refused());
+            prop_assert!(!mark.is_refused() && mark.refused().is_refused());
+            prop_assert!(mark.rank() < mark.refused().rank());
             prop_assert_eq!(mark.refused().expires(), mark.expires());
             prop_assert!(mark.refused().has(tag));
         }

@@ -3,7 +3,7 @@
 use super::{
     denial::Denial,
     mark::{Mark, Retention},
-    table::{Fingerprint, Slot, Table},
+    table::{Fingerprint, Table},
 };
 use crate::{Cell, EntryLog, Timestamp};
 
@@ -201,15 +201,46 @@ impl States {
         self.evicted_live += 1;
         let from = self.hand;
         self.hand = self.hand.wrapping_add(SAMPLE);
-        let cell = least(&self.cells, from);
-        let log = least(&self.logs, from);
-        match (cell, log) {
-            (Some((at, cell)), Some((_, log))) if cell <= log => self.cells.remove(at),
-            (_, Some((at, _))) => self.logs.remove(at),
-            (Some((at, _)), None) => self.cells.remove(at),
-            (None, None) => {}
+        let mut least: Option<(Mark, Place)> = None;
+        // Both tables at once: one of them may be all but empty, or all but refused.
+        for step in 0..self.cells.slots().max(self.logs.slots()) {
+            let blocked = least.is_none_or(|(of, _)| of.is_refused());
+            if step >= SAMPLE && !blocked {
+                break;
+            }
+            let at = from.wrapping_add(step);
+            let cell = mark_at(&self.cells, at, Place::Cell);
+            let log = mark_at(&self.logs, at, Place::Log);
+            for (mark, place) in cell.into_iter().chain(log) {
+                if least.is_none_or(|(least, _)| mark.rank() < least.rank()) {
+                    least = Some((mark, place));
+                }
+            }
+        }
+        match least {
+            Some((_, Place::Cell(at))) => self.cells.remove(at),
+            Some((_, Place::Log(at))) => self.logs.remove(at),
+            None => {}
         }
     }
+}
+
+/// Position of a state in one of the tables.
+#[derive(Clone, Copy)]
+enum Place {
+    Cell(usize),
+    Log(usize),
+}
+
+/// Mark and place of the state at a position, counted round the table.
+#[inline]
+fn mark_at<V: Clone + Default>(
+    table: &Table<V>,
+    at: usize,
+    place: fn(usize) -> Place,
+) -> Option<(Mark, Place)> {
+    let at = at.checked_rem(table.slots())?;
+    table.get(at).map(|slot| (slot.mark, place(at)))
 }
 
 fn tidy_one<V: Clone + Default>(table: &mut Table<V>, hand: usize, now: Timestamp) {
@@ -217,27 +248,4 @@ fn tidy_one<V: Clone + Default>(table: &mut Table<V>, hand: usize, now: Timestam
     if table.get(at).is_some_and(|slot| slot.mark.expires() <= now) {
         table.remove(at);
     }
-}
-
-/// Position and rank of what matters least among some slots; further on while all are refused.
-fn least<V: Clone + Default>(table: &Table<V>, from: usize) -> Option<(usize, (u64, u64))> {
-    let slots = table.slots();
-    if table.len() == 0 {
-        return None;
-    }
-    let rank = |slot: &Slot<V>| (slot.mark.spent(), slot.mark.expires().as_micros());
-    let mut best: Option<(usize, (u64, u64))> = None;
-    for step in 0..slots {
-        let blocked = best.is_none_or(|(_, (spent, _))| spent == Mark::REFUSED);
-        if step >= SAMPLE && !blocked {
-            break;
-        }
-        let at = from.wrapping_add(step) % slots;
-        if let Some(rank) = table.get(at).map(rank)
-            && best.is_none_or(|(_, least)| rank < least)
-        {
-            best = Some((at, rank));
-        }
-    }
-    best
 }
