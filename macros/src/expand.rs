@@ -2,7 +2,9 @@
 //! say.
 //!
 //! Names resolve through `::actix_smart_ratelimit::__private` alone, so nothing that is in scope at
-//! the handler matters; local names are hygienic and begin with `__rate_limit_`.
+//! the handler matters; local names are hygienic and begin with `__rate_limit_`. That holds for names
+//! in patterns too: `#[get]` makes a unit struct of its handler, and a pattern of one lower-case word
+//! would mean that struct.
 
 use actix_smart_ratelimit_core::{KeyPart, KeySpec, Rate};
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
@@ -68,8 +70,10 @@ fn enter() -> TokenStream {
     let p = private();
     quote_spanned! {mixed()=>
         let mut __rate_limit_call = match __RATE_LIMIT.enter(__rate_limit_head).await {
-            #p::core::result::Result::Ok(call) => call,
-            #p::core::result::Result::Err(refusal) => return #p::Reply::Early(refusal),
+            #p::core::result::Result::Ok(__rate_limit_ok) => __rate_limit_ok,
+            #p::core::result::Result::Err(__rate_limit_early) => {
+                return #p::Reply::Early(__rate_limit_early);
+            }
         };
     }
 }
@@ -87,8 +91,10 @@ fn call(handler: &Handler) -> TokenStream {
     // The arguments have a name of their own so that `_` drops none before the end.
     quote_spanned! {mixed()=>
         let __rate_limit_arguments: (#(#types,)*) = match #extract.await {
-            #p::core::result::Result::Ok(arguments) => arguments,
-            #p::core::result::Result::Err(response) => return #p::Reply::Early(response),
+            #p::core::result::Result::Ok(__rate_limit_ok) => __rate_limit_ok,
+            #p::core::result::Result::Err(__rate_limit_early) => {
+                return #p::Reply::Early(__rate_limit_early);
+            }
         };
         let (#(#patterns,)*) = __rate_limit_arguments;
         let __rate_limit_output = async move { #expected #body }.await;
@@ -103,8 +109,10 @@ fn expected_output(handler: &Handler) -> Option<TokenStream> {
     let mut output = handler.output()?.clone();
     inferred(&mut output);
     Some(quote_spanned! {at(&output)=>
-        if let #p::core::option::Option::Some(never) = #p::core::option::Option::<#output>::None {
-            return never;
+        if let #p::core::option::Option::Some(__rate_limit_never) =
+            #p::core::option::Option::<#output>::None
+        {
+            return __rate_limit_never;
         }
     })
 }

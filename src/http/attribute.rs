@@ -171,5 +171,5 @@ fn limiter_of(request: &HttpRequest) -> &RateLimiter {
     let registered = request.app_data::<RateLimiter>();
     let registered =
         registered.or_else(|| request.app_data::<Data<RateLimiter>>().map(|data| &***data));
-    registered.unwrap_or(&UNREGISTERED)
+    registered.unwrap_or_else(|| &UNREGISTERED)
 }
