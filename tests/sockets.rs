@@ -162,6 +162,29 @@ async fn a_flood_of_header_lines_harms_no_other_client() {
     server.stop().await;
 }
 
+#[actix_web::test]
+async fn a_handler_that_panics_has_been_charged_and_harms_no_other_request() {
+    let server = Server::start(limiter().0.middleware().default_rate(rate("3/h")), |app| {
+        app.route("/panic", web::to(|| async { if true { panic!("as it must") } else { "" } }));
+        app.default_service(web::to(|| async { "ok" }));
+    });
+    for _ in 0..2 {
+        let mut client = server.connect().await;
+        client.write("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(client.rest().await, "");
+    }
+    let mut client = server.connect().await;
+    for (status, remaining) in [(200, "0"), (429, "0")] {
+        client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let (head, _) = client.response().await;
+        assert_eq!(
+            (head.status(), head.header("x-ratelimit-remaining")),
+            (status, Some(remaining))
+        );
+    }
+    server.stop().await;
+}
+
 #[cfg(unix)]
 #[actix_web::test]
 async fn clients_of_a_unix_socket_have_no_address() {

@@ -89,6 +89,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Everything up to the end of the connection.
+    pub async fn rest(&mut self) -> String {
+        let mut rest = std::mem::take(&mut self.unread);
+        timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.unwrap().unwrap();
+        String::from_utf8(rest).unwrap()
+    }
+
     /// The head of the next response.
     pub async fn head(&mut self) -> Head {
         let text = String::from_utf8(self.read_until(b"\r\n\r\n").await).unwrap();
