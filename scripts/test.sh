@@ -21,6 +21,8 @@ install_tools() {
 }
 
 install_tools
+# The programs of the compile tests are built by a manifest of their own.
+export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-line-tables-only}"
 echo "== tests"
 cargo test --workspace --all-features --no-fail-fast
 if [ "${RELEASE:-1}" = 1 ]; then
