@@ -7,15 +7,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::*, fence};
 
-use super::table::Fingerprint;
 use crate::{Decision, Timestamp};
 
 #[derive(Debug, Default)]
 pub(super) struct Denial {
     /// Odd while a writer is at work.
     version: AtomicU64,
-    key: AtomicU64,
-    tag: AtomicU64,
+    id: AtomicU64,
     limit: AtomicU64,
     decided_at: AtomicU64,
     reset_at: AtomicU64,
@@ -23,11 +21,11 @@ pub(super) struct Denial {
 }
 
 impl Denial {
-    /// The refusal of one permit of `limit` for this fingerprint, if it is known to hold at `now`.
+    /// The refusal of one permit of `limit` for this state, if it is known to hold at `now`.
     #[inline]
-    pub(super) fn read(&self, wanted: Fingerprint, limit: u64, now: Timestamp) -> Option<Decision> {
+    pub(super) fn read(&self, id: u64, limit: u64, now: Timestamp) -> Option<Decision> {
         let version = self.version.load(Acquire);
-        if self.key.load(Relaxed) != wanted.key || self.tag.load(Relaxed) != wanted.tag.bits() {
+        if self.id.load(Relaxed) != id {
             return None;
         }
         let same_limit = self.limit.load(Relaxed) == limit;
@@ -42,11 +40,10 @@ impl Denial {
     }
 
     /// Publishes a refusal of one permit, decided at `now`.
-    pub(super) fn publish(&self, of: Fingerprint, decision: &Decision, now: Timestamp) {
+    pub(super) fn publish(&self, id: u64, decision: &Decision, now: Timestamp) {
         let retry_at = decision.retry_at().unwrap_or(Timestamp::MAX);
         self.write(|| {
-            self.key.store(of.key, Relaxed);
-            self.tag.store(of.tag.bits(), Relaxed);
+            self.id.store(id, Relaxed);
             self.limit.store(decision.limit(), Relaxed);
             self.decided_at.store(now.as_micros(), Relaxed);
             self.reset_at.store(decision.reset_at().as_micros(), Relaxed);
@@ -56,7 +53,7 @@ impl Denial {
 
     /// Withdraws what is published.
     pub(super) fn clear(&self) {
-        self.write(|| self.key.store(0, Relaxed));
+        self.write(|| self.id.store(0, Relaxed));
     }
 
     fn write(&self, stores: impl FnOnce()) {

@@ -21,19 +21,20 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::{
     denial::Denial,
-    mark::Tag,
     settlement::{Lone, Several},
     shard::States,
-    table::{Fingerprint, scale},
+    table::scale,
+    tags::Tags,
 };
 use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats};
-use crate::{Batch, Charge, Check, Mode, Policy, Shape, settle};
+use crate::{Batch, Charge, Check, Mode, Shape, settle};
 
 mod denial;
 mod mark;
 mod settlement;
 mod shard;
 mod table;
+mod tags;
 
 /// States per shard, at most: few enough to sweep in microseconds.
 const MOST_PER_SHARD: usize = 3_500;
@@ -60,6 +61,7 @@ const LEAST_PER_SHARD: usize = 256;
 pub struct MemoryBackend {
     shards: Box<[Shard]>,
     seed: FixedState,
+    tags: Tags,
     max_keys: usize,
 }
 
@@ -89,7 +91,12 @@ impl MemoryBackend {
             states: Mutex::new(States::new(share(index))),
             denial: Denial::default(),
         };
-        Self { shards: (0..shards).map(shard).collect(), seed: seed(), max_keys }
+        Self {
+            shards: (0..shards).map(shard).collect(),
+            seed: seed(),
+            tags: Tags::default(),
+            max_keys,
+        }
     }
 
     /// Forgets every key.
@@ -101,46 +108,49 @@ impl MemoryBackend {
         }
     }
 
+    /// What stands for a key and the kind of its state; never 0.
     #[inline]
-    fn fingerprint(&self, key: &str, policy: &Policy) -> Fingerprint {
-        Fingerprint { key: self.hash(key), tag: Tag::of(policy.state_tag()) }
+    fn id(hash: u64, state_tag: u64) -> u64 {
+        (hash ^ state_tag).max(1)
     }
 
     #[inline]
     fn hash(&self, key: &str) -> u64 {
         let mut hasher = self.seed.build_hasher();
         hasher.write(key.as_bytes());
-        // 0 marks a free slot.
-        hasher.finish().max(1)
+        hasher.finish()
     }
 
-    /// The shard of a key, from other bits than its place in the shard's table.
+    /// The shard of all states of a key, from other bits than their places in the shard's table.
     #[inline]
-    fn shard(&self, key: u64) -> &Shard {
-        &self.shards[self.shard_index(key)]
+    fn shard(&self, hash: u64) -> &Shard {
+        &self.shards[self.shard_index(hash)]
     }
 
     #[inline]
-    fn shard_index(&self, key: u64) -> usize {
-        scale(key.rotate_left(32), self.shards.len())
+    fn shard_index(&self, hash: u64) -> usize {
+        scale(hash.rotate_left(32), self.shards.len())
     }
 
     #[inline]
     fn settle(&self, batch: &mut Batch<'_>, mode: Mode) {
         let &[check] = batch.checks() else { return self.settle_several(batch, mode) };
-        let of = self.fingerprint(check.key, check.policy);
-        let shard = self.shard(of.key);
+        let hash = self.hash(check.key);
+        let shard = self.shard(hash);
+        let state_tag = check.policy.state_tag();
+        let id = Self::id(hash, state_tag);
         let repeatable = is_repeatable(&check);
         if repeatable
             && mode == Mode::Charge
-            && let Some(refusal) = shard.denial.read(of, check.policy.limit(), batch.now())
+            && let Some(refusal) = shard.denial.read(id, check.policy.limit(), batch.now())
         {
             batch.decide(0, refusal);
             return;
         }
+        self.tags.note(state_tag);
         let mut states = shard.states.lock();
         let now = states.arrive(batch.now(), &shard.denial);
-        let mut lone = Lone::new(&mut states, &shard.denial, of);
+        let mut lone = Lone::new(&mut states, &shard.denial, id);
         settle(batch, &mut lone, now, mode);
         if let [decision] = batch.verdict().decisions()
             && mode == Mode::Charge
@@ -154,9 +164,13 @@ impl MemoryBackend {
     /// for each other.
     fn settle_several(&self, batch: &mut Batch<'_>, mode: Mode) {
         let mut several = Several::default();
-        let of_check = |check: &Check<'_>| self.fingerprint(check.key, check.policy);
+        let place = |check: &Check<'_>| {
+            let (hash, state_tag) = (self.hash(check.key), check.policy.state_tag());
+            self.tags.note(state_tag);
+            (Self::id(hash, state_tag), self.shard_index(hash))
+        };
         let places: arrayvec::ArrayVec<_, { crate::MAX_CHECKS }> =
-            batch.checks().iter().map(of_check).map(|of| (of, self.shard_index(of.key))).collect();
+            batch.checks().iter().map(place).collect();
         let mut indices: arrayvec::ArrayVec<_, { crate::MAX_CHECKS }> =
             places.iter().map(|(_, index)| *index).collect();
         indices.sort_unstable();
@@ -171,8 +185,8 @@ impl MemoryBackend {
                 last = Some(index);
             }
         }
-        for (of, index) in places {
-            several.place(of, index);
+        for (id, index) in places {
+            several.place(id, index);
         }
         several.arrive(now);
         settle(batch, &mut several, now, mode);
@@ -209,20 +223,24 @@ impl Backend for MemoryBackend {
     }
 
     fn reset(&self, key: &str) -> BoxFuture<Result<(), BackendError>> {
-        let key = self.hash(key);
-        let shard = self.shard(key);
+        let hash = self.hash(key);
+        let shard = self.shard(hash);
         let mut states = shard.states.lock();
-        states.withdraw(&shard.denial, key);
-        states.forget(key);
+        for tag in self.tags.all() {
+            let id = Self::id(hash, tag);
+            states.withdraw(&shard.denial, id);
+            states.forget(id);
+        }
         Box::pin(ready(Ok(())))
     }
 
     fn refund(&self, charge: Charge<'_>) -> BoxFuture<Result<(), BackendError>> {
-        let of = self.fingerprint(charge.key, charge.policy);
-        let shard = self.shard(of.key);
+        let hash = self.hash(charge.key);
+        let id = Self::id(hash, charge.policy.state_tag());
+        let shard = self.shard(hash);
         let mut states = shard.states.lock();
-        states.withdraw(&shard.denial, of.key);
-        states.refund(of, &charge);
+        states.withdraw(&shard.denial, id);
+        states.refund(id, &charge);
         Box::pin(ready(Ok(())))
     }
 

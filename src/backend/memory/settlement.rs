@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 use parking_lot::MutexGuard;
 
-use super::{denial::Denial, mark::Retention, shard::States, table::Fingerprint};
+use super::{denial::Denial, mark::Mark, shard::States};
 use crate::{Cell, Charge, Decision, EntryLog, MAX_CHECKS, Shape, Step, Store, Timestamp};
 
 /// What a key without a log has logged.
@@ -13,27 +13,27 @@ static NOTHING_LOGGED: EntryLog = EntryLog::new();
 pub(super) struct Lone<'s> {
     states: &'s mut States,
     denial: &'s Denial,
-    of: Fingerprint,
+    id: u64,
     /// Where the cell was found.
     at: Option<usize>,
 }
 
 impl<'s> Lone<'s> {
-    pub(super) fn new(states: &'s mut States, denial: &'s Denial, of: Fingerprint) -> Self {
-        Self { states, denial, of, at: None }
+    pub(super) fn new(states: &'s mut States, denial: &'s Denial, id: u64) -> Self {
+        Self { states, denial, id, at: None }
     }
 
     /// Notes that the check was refused, and lets the next one know without the lock if the same
     /// key is refused twice running.
     #[inline]
     pub(super) fn mark_refused(&mut self, repeatable: Option<(&Decision, Timestamp)>) {
-        self.states.mark_refused(self.at, self.of);
+        self.states.mark_refused(self.at, self.id);
         let Some((decision, now)) = repeatable else { return };
-        if self.states.last_refused == self.of.key {
-            self.states.published = self.of.key;
-            self.denial.publish(self.of, decision, now);
+        if self.states.last_refused == self.id {
+            self.states.published = self.id;
+            self.denial.publish(self.id, decision, now);
         }
-        self.states.last_refused = self.of.key;
+        self.states.last_refused = self.id;
     }
 }
 
@@ -43,25 +43,25 @@ impl Store for Lone<'_> {
     #[inline]
     fn cell(&mut self, _: usize) -> Option<Cell> {
         if self.at.is_none() {
-            self.at = self.states.cells.find(self.of);
+            self.at = self.states.cells.find(self.id);
         }
         self.at.and_then(|at| self.states.cells.get(at)).map(|slot| slot.value)
     }
 
     #[inline]
     fn put(&mut self, _: usize, step: &Step) {
-        self.states.withdraw(self.denial, self.of.key);
-        let retention = Retention::of(step.expires, &step.decision);
-        self.states.put(self.at, self.of, step.cell, retention);
+        self.states.withdraw(self.denial, self.id);
+        let mark = Mark::of(step.expires, &step.decision);
+        self.states.put(self.at, self.id, step.cell, mark);
     }
 
     fn log(&mut self, _: usize, now: Timestamp, period: u64) -> &EntryLog {
-        self.states.log(self.of, now, period)
+        self.states.log(self.id, now, period)
     }
 
     fn append(&mut self, _: usize, now: Timestamp, cost: u32, after: &Decision, most: u64) {
-        self.states.withdraw(self.denial, self.of.key);
-        self.states.append(self.of, now, cost, after, most);
+        self.states.withdraw(self.denial, self.id);
+        self.states.append(self.id, now, cost, after, most);
     }
 }
 
@@ -69,8 +69,8 @@ impl Store for Lone<'_> {
 #[derive(Default)]
 pub(super) struct Several<'s> {
     held: ArrayVec<Held<'s>, MAX_CHECKS>,
-    /// For each check its fingerprint and the position of its shard among those held.
-    places: ArrayVec<(Fingerprint, usize), MAX_CHECKS>,
+    /// For each check its state and the position of its shard among those held.
+    places: ArrayVec<(u64, usize), MAX_CHECKS>,
 }
 
 struct Held<'s> {
@@ -91,9 +91,9 @@ impl<'s> Several<'s> {
     }
 
     /// Says where the next check's state is.
-    pub(super) fn place(&mut self, of: Fingerprint, index: usize) {
+    pub(super) fn place(&mut self, id: u64, index: usize) {
         let position = self.held.iter().position(|held| held.index == index);
-        self.places.push((of, position.unwrap_or(0)));
+        self.places.push((id, position.unwrap_or(0)));
     }
 
     /// Lets every shard know the time at which the batch is decided: the latest of their own.
@@ -107,14 +107,14 @@ impl<'s> Several<'s> {
     pub(super) fn mark_refused(&mut self, decisions: &[Decision]) {
         let refused = decisions.iter().enumerate().filter(|(_, decision)| !decision.is_allowed());
         for (check, _) in refused {
-            let (of, held) = self.of(check);
-            held.states.mark_refused(None, of);
+            let (id, held) = self.of(check);
+            held.states.mark_refused(None, id);
         }
     }
 
-    fn of(&mut self, check: usize) -> (Fingerprint, &mut Held<'s>) {
-        let (of, position) = self.places[check];
-        (of, &mut self.held[position])
+    fn of(&mut self, check: usize) -> (u64, &mut Held<'s>) {
+        let (id, position) = self.places[check];
+        (id, &mut self.held[position])
     }
 }
 
@@ -122,43 +122,43 @@ impl Store for Several<'_> {
     type Log = EntryLog;
 
     fn cell(&mut self, check: usize) -> Option<Cell> {
-        let (of, held) = self.of(check);
-        let at = held.states.cells.find(of)?;
+        let (id, held) = self.of(check);
+        let at = held.states.cells.find(id)?;
         held.states.cells.get(at).map(|slot| slot.value)
     }
 
     fn put(&mut self, check: usize, step: &Step) {
-        let (of, held) = self.of(check);
-        held.states.withdraw(held.denial, of.key);
-        let at = held.states.cells.find(of);
-        held.states.put(at, of, step.cell, Retention::of(step.expires, &step.decision));
+        let (id, held) = self.of(check);
+        held.states.withdraw(held.denial, id);
+        let at = held.states.cells.find(id);
+        held.states.put(at, id, step.cell, Mark::of(step.expires, &step.decision));
     }
 
     fn log(&mut self, check: usize, now: Timestamp, period: u64) -> &EntryLog {
-        let (of, held) = self.of(check);
-        held.states.log(of, now, period)
+        let (id, held) = self.of(check);
+        held.states.log(id, now, period)
     }
 
     fn append(&mut self, check: usize, now: Timestamp, cost: u32, after: &Decision, most: u64) {
-        let (of, held) = self.of(check);
-        held.states.withdraw(held.denial, of.key);
-        held.states.append(of, now, cost, after, most);
+        let (id, held) = self.of(check);
+        held.states.withdraw(held.denial, id);
+        held.states.append(id, now, cost, after, most);
     }
 }
 
 impl States {
-    /// Withdraws what is published about a key: its state is about to change.
+    /// Withdraws what is published about a state: it is about to change.
     #[inline]
-    pub(super) fn withdraw(&mut self, denial: &Denial, key: u64) {
-        if self.published == key {
+    pub(super) fn withdraw(&mut self, denial: &Denial, id: u64) {
+        if self.published == id {
             self.published = 0;
             denial.clear();
         }
     }
 
-    /// The log of a fingerprint, brought up to date.
-    fn log(&mut self, of: Fingerprint, now: Timestamp, period: u64) -> &EntryLog {
-        match self.logs.find(of).and_then(|at| self.logs.get_mut(at)) {
+    /// The log of a state, brought up to date.
+    fn log(&mut self, id: u64, now: Timestamp, period: u64) -> &EntryLog {
+        match self.logs.find(id).and_then(|at| self.logs.get_mut(at)) {
             Some(slot) => {
                 slot.value.advance(now, period);
                 &slot.value
@@ -167,29 +167,29 @@ impl States {
         }
     }
 
-    fn append(&mut self, of: Fingerprint, now: Timestamp, cost: u32, after: &Decision, most: u64) {
-        if let Some(log) = self.log_mut(of, Retention::of(after.reset_at(), after)) {
+    fn append(&mut self, id: u64, now: Timestamp, cost: u32, after: &Decision, most: u64) {
+        if let Some(log) = self.log_mut(id, Mark::of(after.reset_at(), after)) {
             log.append(now, cost);
             log.trim(most);
         }
     }
 
     /// Gives a charge back to the state that it was taken from, if that is still known.
-    pub(super) fn refund(&mut self, of: Fingerprint, charge: &Charge<'_>) {
+    pub(super) fn refund(&mut self, id: u64, charge: &Charge<'_>) {
         let &Charge { policy, cost, charged_at, .. } = charge;
         let now = self.latest.max(charged_at);
         if let Shape::Log(_) = policy.shape() {
-            if let Some(slot) = self.logs.find(of).and_then(|at| self.logs.get_mut(at)) {
+            if let Some(slot) = self.logs.find(id).and_then(|at| self.logs.get_mut(at)) {
                 slot.value.refund(charged_at, cost);
             }
             return;
         }
-        if let Some(at) = self.cells.find(of)
+        if let Some(at) = self.cells.find(id)
             && let Some(slot) = self.cells.get_mut(at)
         {
             let step = policy.refund(slot.value, now, charged_at, cost);
             slot.value = step.cell;
-            slot.mark = Retention::of(step.expires, &step.decision).with(of.tag);
+            slot.mark = Mark::of(step.expires, &step.decision);
             self.next_expiry = self.next_expiry.min(step.expires);
         }
     }

@@ -1,10 +1,6 @@
 //! One shard: the states of some keys behind a lock, within a bound.
 
-use super::{
-    denial::Denial,
-    mark::{Mark, Retention},
-    table::{Fingerprint, Table},
-};
+use super::{denial::Denial, mark::Mark, table::Table};
 use crate::{Cell, EntryLog, Timestamp};
 
 /// Slots that are looked at for a state to evict when none has expired.
@@ -21,9 +17,9 @@ const REORDERING: u64 = 10_000_000;
 pub(super) struct States {
     pub(super) latest: Timestamp,
     pub(super) cells: Table<Cell>,
-    /// The key whose refusal is published.
+    /// The state whose refusal is published.
     pub(super) published: u64,
-    /// The key that was refused last.
+    /// The state that was refused last.
     pub(super) last_refused: u64,
     pub(super) logs: Table<EntryLog>,
     /// No state expires before this.
@@ -76,52 +72,42 @@ impl States {
         denial.clear();
     }
 
-    /// Stores a cell at a position found before, or under its fingerprint.
+    /// Stores a cell at a position found before, or as a new one.
     #[inline]
-    pub(super) fn put(
-        &mut self,
-        at: Option<usize>,
-        of: Fingerprint,
-        cell: Cell,
-        retention: Retention,
-    ) {
+    pub(super) fn put(&mut self, at: Option<usize>, id: u64, cell: Cell, mark: Mark) {
         if let Some(slot) = at.and_then(|at| self.cells.get_mut(at)) {
             slot.value = cell;
-            slot.mark = retention.with(of.tag);
+            slot.mark = mark;
             // Earlier than before when the clock was set back or the policy changed.
-            self.next_expiry = self.next_expiry.min(retention.expires());
+            self.next_expiry = self.next_expiry.min(mark.expires());
             return;
         }
         self.make_room();
-        self.next_expiry = self.next_expiry.min(retention.expires());
-        self.cells.insert(of.key, retention.with(of.tag), cell);
+        self.next_expiry = self.next_expiry.min(mark.expires());
+        self.cells.insert(id, mark, cell);
     }
 
-    /// The log of a fingerprint, made if it is new, with its retention set.
-    pub(super) fn log_mut(
-        &mut self,
-        of: Fingerprint,
-        retention: Retention,
-    ) -> Option<&mut EntryLog> {
-        if self.logs.find(of).is_none() {
+    /// The log of a state, made if it is new, with its mark set.
+    pub(super) fn log_mut(&mut self, id: u64, mark: Mark) -> Option<&mut EntryLog> {
+        if self.logs.find(id).is_none() {
             self.make_room();
-            self.logs.insert(of.key, retention.with(of.tag), EntryLog::default());
+            self.logs.insert(id, mark, EntryLog::default());
         }
-        self.next_expiry = self.next_expiry.min(retention.expires());
-        let at = self.logs.find(of)?;
+        self.next_expiry = self.next_expiry.min(mark.expires());
+        let at = self.logs.find(id)?;
         let slot = self.logs.get_mut(at)?;
-        slot.mark = retention.with(of.tag);
+        slot.mark = mark;
         Some(&mut slot.value)
     }
 
     /// Notes that a request for this state was refused, which protects it from eviction. `at` is
     /// where its cell was found, if it was.
     #[inline]
-    pub(super) fn mark_refused(&mut self, at: Option<usize>, of: Fingerprint) {
-        let mark = match at.or_else(|| self.cells.find(of)) {
+    pub(super) fn mark_refused(&mut self, at: Option<usize>, id: u64) {
+        let mark = match at.or_else(|| self.cells.find(id)) {
             Some(at) => self.cells.get_mut(at).map(|slot| &mut slot.mark),
             None => {
-                let at = self.logs.find(of);
+                let at = self.logs.find(id);
                 at.and_then(|at| self.logs.get_mut(at)).map(|slot| &mut slot.mark)
             }
         };
@@ -132,11 +118,11 @@ impl States {
         }
     }
 
-    pub(super) fn forget(&mut self, key: u64) {
-        while let Some(at) = self.cells.find_key(key) {
+    pub(super) fn forget(&mut self, id: u64) {
+        if let Some(at) = self.cells.find(id) {
             self.cells.remove(at);
         }
-        while let Some(at) = self.logs.find_key(key) {
+        if let Some(at) = self.logs.find(id) {
             self.logs.remove(at);
         }
     }

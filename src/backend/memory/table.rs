@@ -7,23 +7,14 @@
 //! Slots are placed by the high bits of a fingerprint that is already uniformly distributed, and
 //! found by linear probing; removal shifts the rest of the run back.
 
-use super::mark::{Mark, Tag};
-
-/// What stands for a key and the kind of its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint {
-    /// The hash of the key; never 0.
-    pub(super) key: u64,
-    /// The kind of its state.
-    pub(super) tag: Tag,
-}
+use super::mark::Mark;
 
 /// Half a cache line for a cell, and never across two.
 #[derive(Clone, Debug)]
 #[repr(C, align(32))]
 pub(super) struct Slot<V> {
-    /// 0 marks a free slot.
-    key: u64,
+    /// What stands for a key and the kind of its state; 0 marks a free slot.
+    id: u64,
     pub(super) mark: Mark,
     pub(super) value: V,
 }
@@ -53,44 +44,31 @@ impl<V: Clone + Default> Table<V> {
         self.slots.capacity() * size_of::<Slot<V>>()
     }
 
-    /// Position of a fingerprint.
+    /// Position of a state.
     #[inline]
-    pub(super) fn find(&self, wanted: Fingerprint) -> Option<usize> {
-        let mut at = self.home(wanted.key);
+    pub(super) fn find(&self, id: u64) -> Option<usize> {
+        let mut at = self.home(id);
         loop {
             let slot = self.slots.get(at)?;
-            if slot.key == wanted.key && slot.mark.has(wanted.tag) {
+            if slot.id == id {
                 return Some(at);
             }
-            if slot.key == 0 {
+            if slot.id == 0 {
                 return None;
             }
             at = self.after(at);
         }
     }
 
-    /// Position of any state of a key.
-    pub(super) fn find_key(&self, key: u64) -> Option<usize> {
-        let mut at = self.home(key);
-        loop {
-            let slot = self.slots.get(at)?;
-            match slot.key {
-                0 => return None,
-                found if found == key => return Some(at),
-                _ => at = self.after(at),
-            }
-        }
-    }
-
     /// The slot at a position, if it is taken.
     #[inline]
     pub(super) fn get(&self, at: usize) -> Option<&Slot<V>> {
-        self.slots.get(at).filter(|slot| slot.key != 0)
+        self.slots.get(at).filter(|slot| slot.id != 0)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, at: usize) -> Option<&mut Slot<V>> {
-        self.slots.get_mut(at).filter(|slot| slot.key != 0)
+        self.slots.get_mut(at).filter(|slot| slot.id != 0)
     }
 
     /// Whether one more slot needs a larger table.
@@ -99,11 +77,11 @@ impl<V: Clone + Default> Table<V> {
     }
 
     /// Adds a state that is not there.
-    pub(super) fn insert(&mut self, key: u64, mark: Mark, value: V) {
+    pub(super) fn insert(&mut self, id: u64, mark: Mark, value: V) {
         if self.must_grow() {
             self.grow();
         }
-        self.place(Slot { key, mark, value });
+        self.place(Slot { id, mark, value });
         self.len += 1;
     }
 
@@ -116,11 +94,11 @@ impl<V: Clone + Default> Table<V> {
         let mut hole = at;
         let mut next = self.after(at);
         loop {
-            let key = self.slots[next].key;
-            if key == 0 {
+            let id = self.slots[next].id;
+            if id == 0 {
                 break;
             }
-            if self.distance(self.home(key), next) >= self.distance(hole, next) {
+            if self.distance(self.home(id), next) >= self.distance(hole, next) {
                 self.slots.swap(hole, next);
                 hole = next;
             }
@@ -133,7 +111,7 @@ impl<V: Clone + Default> Table<V> {
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Slot<V>) -> bool) {
         let n = self.slots.len();
         // Backwards from a free slot: what a removal shifts has been looked at already.
-        let Some(free) = self.slots.iter().position(|slot| slot.key == 0) else { return };
+        let Some(free) = self.slots.iter().position(|slot| slot.id == 0) else { return };
         for step in 1..n {
             let at = (free + n - step) % n;
             if self.get(at).is_some_and(|slot| !keep(slot)) {
@@ -150,23 +128,23 @@ impl<V: Clone + Default> Table<V> {
         let n = self.slots.len();
         let larger = if n < DOUBLING { (2 * n).max(SMALLEST) } else { n + n / 8 };
         let old = std::mem::replace(&mut self.slots, vec![free(); larger]);
-        for slot in old.into_iter().filter(|slot| slot.key != 0) {
+        for slot in old.into_iter().filter(|slot| slot.id != 0) {
             self.place(slot);
         }
     }
 
     fn place(&mut self, slot: Slot<V>) {
-        let mut at = self.home(slot.key);
-        while self.slots[at].key != 0 {
+        let mut at = self.home(slot.id);
+        while self.slots[at].id != 0 {
             at = self.after(at);
         }
         self.slots[at] = slot;
     }
 
-    /// Where a key belongs: its fraction of 2^64, of the table.
+    /// Where a state belongs: its fraction of 2^64, of the table.
     #[inline]
-    fn home(&self, key: u64) -> usize {
-        scale(key, self.slots.len())
+    fn home(&self, id: u64) -> usize {
+        scale(id, self.slots.len())
     }
 
     #[inline]
@@ -182,7 +160,7 @@ impl<V: Clone + Default> Table<V> {
 }
 
 fn free<V: Default>() -> Slot<V> {
-    Slot { key: 0, mark: Mark::default(), value: V::default() }
+    Slot { id: 0, mark: Mark::default(), value: V::default() }
 }
 
 /// `bits / 2^64 · n`, rounded down.
@@ -198,53 +176,46 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{super::mark::Retention, Fingerprint, Mark, Table, Tag};
-    use crate::{Decision, Timestamp};
+    use super::{Mark, Table};
 
-    fn fingerprint(key: u8, tag: u8) -> Fingerprint {
-        // Few homes, near the end of the table, so that runs are long and wrap round.
-        Fingerprint { key: u64::MAX - u64::from(key % 24), tag: Tag::of(tag.into()) }
-    }
-
-    fn mark(of: Fingerprint) -> Mark {
-        Retention::of(Timestamp::ZERO, &Decision::allow(1, 1, Timestamp::ZERO)).with(of.tag)
+    /// Few homes, near the end of the table, so that runs are long and wrap round.
+    fn crowded(id: u8) -> u64 {
+        u64::MAX - u64::from(id % 48)
     }
 
     proptest! {
         #[test]
         fn a_table_does_what_a_hash_map_does(
-            steps in proptest::collection::vec((0..4_u8, any::<u8>(), 0..3_u8), 0..400)
+            steps in proptest::collection::vec((0..4_u8, any::<u8>()), 0..400)
         ) {
             let mut table = Table::<u64>::default();
             let mut model = HashMap::new();
-            for (number, (action, key, state)) in steps.into_iter().enumerate() {
-                let wanted = fingerprint(key, state);
-                let place = (wanted.key, state);
+            for (number, (action, id)) in steps.into_iter().enumerate() {
+                let id = crowded(id);
                 let number = number as u64;
-                match (action, table.find(wanted)) {
+                match (action, table.find(id)) {
                     (0 | 1, None) => {
-                        table.insert(wanted.key, mark(wanted), number);
-                        model.insert(place, number);
+                        table.insert(id, Mark::default(), number);
+                        model.insert(id, number);
                     }
                     (0 | 1, Some(at)) => {
                         table.get_mut(at).unwrap().value = number;
-                        model.insert(place, number);
+                        model.insert(id, number);
                     }
                     (2, Some(at)) => {
                         table.remove(at);
-                        model.remove(&place);
+                        model.remove(&id);
                     }
-                    (2, None) => prop_assert!(!model.contains_key(&place)),
+                    (2, None) => prop_assert!(!model.contains_key(&id)),
                     _ => {
                         table.retain(|slot| slot.value % 5 != 0);
                         model.retain(|_, value| *value % 5 != 0);
                     }
                 }
                 prop_assert_eq!(table.len(), model.len());
-                for (&(key, state), value) in &model {
-                    let at = table.find(Fingerprint { key, tag: Tag::of(state.into()) });
-                    prop_assert_eq!(at.and_then(|at| table.get(at)).map(|slot| slot.value), Some(*value));
-                    prop_assert!(table.find_key(key).is_some());
+                for (id, value) in &model {
+                    let slot = table.find(*id).and_then(|at| table.get(at));
+                    prop_assert_eq!(slot.map(|slot| slot.value), Some(*value));
                 }
             }
         }
@@ -253,18 +224,15 @@ mod tests {
     #[test]
     fn a_full_table_that_is_churned_keeps_its_size() {
         let mut table = Table::<u64>::default();
-        let nth = |n: u64| Fingerprint {
-            key: n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
-            tag: Tag::of(n),
-        };
+        let nth = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         for n in 0..1_000 {
-            table.insert(nth(n).key, mark(nth(n)), n);
+            table.insert(nth(n), Mark::default(), n);
         }
         let slots = table.slots();
         for n in 1_000..50_000 {
             let oldest = table.find(nth(n - 1_000)).unwrap();
             table.remove(oldest);
-            table.insert(nth(n).key, mark(nth(n)), n);
+            table.insert(nth(n), Mark::default(), n);
         }
         assert_eq!((table.len(), table.slots()), (1_000, slots));
     }
