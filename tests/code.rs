@@ -7,7 +7,7 @@ use actix_smart_ratelimit::{
     Algorithm::{
         self, FixedWindow, Gcra, LeakyBucket, SlidingWindow, SlidingWindowCounter, TokenBucket,
     },
-    Key, Limit, Rate, RateLimitInfo, RateLimiter, Rule, key_of,
+    Decision, Key, Limit, Rate, RateLimitInfo, RateLimiter, Rule, key_of,
 };
 use actix_web::{App, HttpRequest, HttpResponse, test::init_service, web};
 use support::{answering, from, get, limiter, rate, rule, send, statuses};
@@ -32,7 +32,7 @@ async fn what_requests_took_can_be_looked_at_and_forgotten() {
             assert!(!outcome.is_allowed(), "{algorithm:?}");
         }
         let stranger = limiter.peek(&limit, "ip:192.0.2.9").await.unwrap();
-        assert_eq!(stranger.decision().map(|decision| decision.remaining()), Some(2));
+        assert_eq!(stranger.decision().map(Decision::remaining), Some(2));
         limiter.reset(&limit, &key).await.unwrap();
         assert_eq!(statuses(&app, 3, || get("/")).await, [200, 200, 429], "{algorithm:?}");
         limiter.reset(&limit, "ip:192.0.2.200").await.unwrap();
