@@ -91,6 +91,11 @@ fn of_live_keys_the_least_spent_goes_first_and_a_refused_one_last() {
     }
     let kept = ["blocked", "spent", "half"].map(|key| left(&memory, key, &policy, NOW));
     assert_eq!(kept, [0, 0, 5]);
+    for n in 0..1_000 {
+        take(&memory, &format!("greedy {n}"), &policy, NOW, 10);
+    }
+    assert_eq!(left(&memory, "blocked", &policy, NOW), 0);
+    assert_eq!(left(&memory, "half", &policy, NOW), 10, "nobody was refused there");
 }
 
 #[test]

@@ -92,7 +92,11 @@ pub(crate) fn interleave<T>(
 /// NaN when there is none.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    let upper = values.get(values.len() / 2).copied().unwrap_or(f64::NAN);
+    match values.len() {
+        even if even > 0 && even.is_multiple_of(2) => (values[even / 2 - 1] + upper) / 2.0,
+        _ => upper,
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +107,11 @@ mod tests {
 
     fn samples(rounds: &[f64]) -> Samples<f64> {
         Samples { name: String::new(), rounds: rounds.to_vec() }
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+        assert!((super::median(vec![4.0, 1.0, 2.0, 9.0]) - 3.0).abs() < f64::EPSILON);
     }
 
     #[test]
