@@ -39,7 +39,7 @@ impl<'a> Batch<'a> {
     #[inline]
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { now, checks: ArrayVec::new(), verdict: Verdict::default() }
+        Self { now, checks: ArrayVec::new(), verdict: Verdict::undecided(now) }
     }
 
     /// A batch of one check.
@@ -89,6 +89,12 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn into_verdict(self) -> Verdict {
         self.verdict
+    }
+
+    /// Says by which time of which clock the batch is decided, if not by that of the caller.
+    #[inline]
+    pub fn decided_at(&mut self, time: Timestamp) {
+        self.verdict.set_time(time);
     }
 
     /// Writes a decision in place, as a backend does that knows the answer without a store.

@@ -94,14 +94,27 @@ impl Decision {
 /// The answers to a whole [`Batch`](crate::Batch), in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
+    decided_at: Timestamp,
     decisions: ArrayVec<Decision, MAX_CHECKS>,
 }
 
 impl Verdict {
-    /// A verdict of these decisions; those beyond [`MAX_CHECKS`] are dropped.
+    /// A verdict of these decisions, made at `decided_at`; those beyond [`MAX_CHECKS`] are dropped.
     #[must_use]
-    pub fn new(decisions: impl IntoIterator<Item = Decision>) -> Self {
-        Self { decisions: decisions.into_iter().take(MAX_CHECKS).collect() }
+    pub fn new(decided_at: Timestamp, decisions: impl IntoIterator<Item = Decision>) -> Self {
+        Self { decided_at, decisions: decisions.into_iter().take(MAX_CHECKS).collect() }
+    }
+
+    /// The verdict of a batch that nobody has decided yet.
+    pub(crate) fn undecided(now: Timestamp) -> Self {
+        Self { decided_at: now, decisions: ArrayVec::new() }
+    }
+
+    /// When it was decided, by the clock that the times of its decisions are of: the store's.
+    #[inline]
+    #[must_use]
+    pub fn decided_at(&self) -> Timestamp {
+        self.decided_at
     }
 
     /// Whether every check was admitted, and so all were charged.
@@ -136,6 +149,11 @@ impl Verdict {
         let first_of_closest =
             self.decisions.iter().enumerate().rev().max_by_key(|(_, d)| closeness(d));
         first_of_closest.map_or(0, |(index, _)| index)
+    }
+
+    #[inline]
+    pub(crate) fn set_time(&mut self, decided_at: Timestamp) {
+        self.decided_at = decided_at;
     }
 
     #[inline]

@@ -47,6 +47,7 @@ pub trait Store {
 /// into it.
 #[inline]
 pub fn settle(batch: &mut Batch<'_>, store: &mut impl Store, now: Timestamp, mode: Mode) {
+    batch.decided_at(now);
     if batch.checks().len() == 1 {
         let step = evaluate(batch, store, &[], 0, now);
         if step.decision.is_allowed() && mode == Mode::Charge {

@@ -190,7 +190,7 @@ fn the_deciding_check_is_the_longest_refusal_or_the_smallest_share_left() {
     let secs = Timestamp::from_secs;
     let allow = |limit, remaining| Decision::allow(limit, remaining, secs(60));
     let refuse = |retry| Decision::refuse(10, 0, secs(60), secs(retry));
-    let deciding = |decisions: Vec<Decision>| Verdict::new(decisions).deciding();
+    let deciding = |decisions: Vec<Decision>| Verdict::new(Timestamp::ZERO, decisions).deciding();
     assert_eq!(deciding(vec![]), 0);
     assert_eq!(deciding(vec![allow(10, 9), allow(1_000, 500), allow(3, 2)]), 1);
     assert_eq!(deciding(vec![allow(10, 0), refuse(20), refuse(40), refuse(30)]), 2);

@@ -6,10 +6,11 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use crate::{Batch, Charge, Verdict};
+use crate::{Batch, Charge, Error, Policy, Verdict};
 
 mod error;
 pub mod memory;
+pub mod wrap;
 
 pub use error::{BackendError, ErrorKind, Fate};
 pub use memory::MemoryBackend;
@@ -59,6 +60,16 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
 
     /// Counts of what is stored and was done.
     fn stats(&self) -> Stats;
+
+    /// Whether this backend can keep a policy that requests take `cost` permits of. A limiter asks
+    /// when it takes up a limit, so that what cannot work is told then and not at a request.
+    ///
+    /// # Errors
+    /// When it cannot, with what to write instead. By default everything can be kept.
+    fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
+        let _ = (policy, cost);
+        Ok(())
+    }
 }
 
 impl<B: Backend> Backend for Arc<B> {
@@ -85,6 +96,10 @@ impl<B: Backend> Backend for Arc<B> {
     fn stats(&self) -> Stats {
         (**self).stats()
     }
+
+    fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
+        (**self).validate(policy, cost)
+    }
 }
 
 /// What a health check found.
@@ -110,4 +125,10 @@ pub struct Stats {
     pub evicted_live: u64,
     /// Bytes that the states take, approximately.
     pub bytes: u64,
+    /// Calls that were sent to a server. One may decide many checks.
+    pub round_trips: u64,
+    /// Checks that a [`DenialCache`](wrap::DenialCache) refused without asking its store.
+    pub refused_locally: u64,
+    /// Checks that [`Leases`](wrap::Leases) admitted without asking their store.
+    pub leased: u64,
 }

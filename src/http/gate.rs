@@ -10,7 +10,7 @@ use super::{
     refusal::{self, Reason, Refusal},
 };
 use crate::{
-    Enforcement, Error, Event, EventKind, MissingAddress, Outcome, RateLimiter, Timestamp,
+    Enforcement, Error, Event, EventKind, MissingAddress, Outcome, RateLimiter,
     key::Subject,
     limiter::{Asked, Deciding, Keys, Plan, Rules, guarded},
 };
@@ -59,7 +59,6 @@ pub(super) struct Waiting {
     gate: Arc<Gate>,
     limiter: RateLimiter,
     fields: Arc<Fields>,
-    now: Timestamp,
     outcome: Pin<Box<dyn Future<Output = Outcome>>>,
 }
 
@@ -119,13 +118,12 @@ impl Gate {
         KEYS.set(Some(keys));
         match deciding {
             Deciding::Ready(outcome) => {
-                Entry::Now(self.conclude(&outcome, request, limiter, fields, now))
+                Entry::Now(self.conclude(&outcome, request, limiter, fields))
             }
             Deciding::Waiting(outcome) => Entry::Waiting(Box::new(Waiting {
                 gate: self.clone(),
                 limiter: limiter.clone(),
                 fields: fields.clone(),
-                now,
                 outcome,
             })),
         }
@@ -157,11 +155,10 @@ impl Gate {
         request: &HttpRequest,
         limiter: &RateLimiter,
         fields: &Arc<Fields>,
-        now: Timestamp,
     ) -> Admission {
         let info = match *outcome {
-            Outcome::Decided { decision, rate } => {
-                RateLimitInfo::new(fields.clone(), rate, decision, now)
+            Outcome::Decided { decision, rate, decided_at } => {
+                RateLimitInfo::new(fields.clone(), rate, decision, decided_at)
             }
             Outcome::Unlimited => return Admission::Granted(None),
             Outcome::Unavailable => return Admission::refused(refusal::unavailable()),
@@ -208,7 +205,7 @@ impl Gate {
 impl Waiting {
     pub(super) async fn finish(self, request: &HttpRequest) -> Admission {
         let outcome = self.outcome.await;
-        self.gate.conclude(&outcome, request, &self.limiter, &self.fields, self.now)
+        self.gate.conclude(&outcome, request, &self.limiter, &self.fields)
     }
 
     /// The future of the outcome, and what is needed to conclude once it is there.
@@ -220,7 +217,7 @@ impl Waiting {
     }
 
     pub(super) fn conclude(&self, outcome: &Outcome, request: &HttpRequest) -> Admission {
-        self.gate.conclude(outcome, request, &self.limiter, &self.fields, self.now)
+        self.gate.conclude(outcome, request, &self.limiter, &self.fields)
     }
 }
 

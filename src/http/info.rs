@@ -30,7 +30,7 @@ pub struct RateLimitInfo {
     fields: Arc<Fields>,
     policy: usize,
     decision: Decision,
-    now: Timestamp,
+    decided_at: Timestamp,
 }
 
 impl RateLimitInfo {
@@ -39,9 +39,9 @@ impl RateLimitInfo {
         fields: Arc<Fields>,
         policy: usize,
         decision: Decision,
-        now: Timestamp,
+        decided_at: Timestamp,
     ) -> Self {
-        Self { fields, policy, decision, now }
+        Self { fields, policy, decision, decided_at }
     }
 
     pub(super) fn decision(&self) -> &Decision {
@@ -77,7 +77,7 @@ impl RateLimitInfo {
     /// `None` if it is, or never will be.
     #[must_use]
     pub fn retry_after_secs(&self) -> Option<u64> {
-        self.decision.retry_after_secs(self.now)
+        self.decision.retry_after_secs(self.decided_at)
     }
 
     /// The scope of the limit.
@@ -86,10 +86,10 @@ impl RateLimitInfo {
         self.fields.scope()
     }
 
-    /// When it was decided.
+    /// When it was decided, by the clock of the store; for a refund, when the permits were taken.
     #[must_use]
     pub fn decided_at(&self) -> Timestamp {
-        self.now
+        self.decided_at
     }
 
     /// The policy's name in header fields.
@@ -102,12 +102,12 @@ impl RateLimitInfo {
     }
 
     pub(super) fn is_stricter_than(&self, other: &Self) -> bool {
-        Verdict::new([other.decision, self.decision]).deciding() == 1
+        Verdict::new(self.decided_at, [other.decision, self.decision]).deciding() == 1
     }
 
     #[inline]
     pub(super) fn write(&self, headers: &mut HeaderMap) {
-        self.fields.write(headers, self.policy, &self.decision, self.now);
+        self.fields.write(headers, self.policy, &self.decision, self.decided_at);
     }
 }
 

@@ -17,6 +17,9 @@ pub enum Outcome {
         decision: Decision,
         /// Which of the limit's rates that is, counted from 0.
         rate: usize,
+        /// When it was decided, by the clock that the decision's times are of: the store's. For a
+        /// refund, when the permits were taken.
+        decided_at: Timestamp,
     },
     /// The store could not decide, and `on_error` is [`OnError::Allow`]; or the limit has no rates.
     Unlimited,
@@ -29,7 +32,9 @@ impl Outcome {
     fn of(verdict: &Verdict) -> Self {
         let rate = verdict.deciding();
         match verdict.decisions().get(rate) {
-            Some(decision) => Self::Decided { decision: *decision, rate },
+            Some(decision) => {
+                Self::Decided { decision: *decision, rate, decided_at: verdict.decided_at() }
+            }
             None => Self::Unlimited,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode};
-use crate::{Error, MAX_CHECKS, Policy, Rate, Verdict};
+use crate::{Error, MAX_CHECKS, Policy, Rate, Verdict, backend::Backend};
 
 /// A limit, ready to be asked.
 #[derive(Clone, Debug)]
@@ -44,6 +44,7 @@ impl Plan {
         };
         let policies = limit.policies(&[], settings.algorithm, settings.default_rate);
         let rules = Arc::new(Rules::new(policies.map_err(at_scope)?).map_err(at_scope)?);
+        rules.validate(&*limiter.0.backends[backend].1, limit.cost).map_err(at_scope)?;
         let on_error = limit.on_error.unwrap_or(settings.on_error);
         Ok(Self { limit: limit.clone(), prefix, rules, backend, on_error })
     }
@@ -56,7 +57,9 @@ impl Plan {
     ) -> Result<Arc<Rules>, Error> {
         let settings = &limiter.0.settings;
         let policies = self.limit.policies(rates, settings.algorithm, settings.default_rate)?;
-        Ok(Arc::new(Rules::new(policies)?))
+        let rules = Rules::new(policies)?;
+        rules.validate(&*limiter.0.backends[self.backend].1, self.limit.cost)?;
+        Ok(Arc::new(rules))
     }
 
     pub(crate) fn rules(&self) -> &Arc<Rules> {
@@ -94,6 +97,11 @@ impl Rules {
     #[inline]
     pub(super) fn are_answered_by(&self, verdict: &Verdict) -> bool {
         verdict.decisions().len() == self.policies.len()
+    }
+
+    /// Whether a backend can keep them all.
+    fn validate(&self, backend: &dyn Backend, cost: u32) -> Result<(), Error> {
+        self.policies.iter().try_for_each(|policy| backend.validate(policy, cost))
     }
 
     fn new(policies: Vec<Policy>) -> Result<Self, Error> {

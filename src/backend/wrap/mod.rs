@@ -1,0 +1,7 @@
+//! Backends around a backend.
+
+mod denial;
+mod lease;
+
+pub use denial::DenialCache;
+pub use lease::Leases;
