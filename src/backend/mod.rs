@@ -10,6 +10,9 @@ use crate::{Batch, Charge, Error, Policy, Verdict};
 
 mod error;
 pub mod memory;
+mod noted;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod wrap;
 
 pub use error::{BackendError, ErrorKind, Fate};

@@ -122,6 +122,26 @@ impl Meter {
         (self.refill, self.period)
     }
 
+    /// B·T, the longest that a state lies ahead: whole microseconds and a remainder in units of 1/R
+    /// microseconds, as a cell has them.
+    #[must_use]
+    pub const fn tolerance(&self) -> (u64, u64) {
+        (self.tolerance.whole, self.tolerance.rest)
+    }
+
+    /// How far ahead the state of a key never seen lies, as [`tolerance`](Self::tolerance).
+    #[must_use]
+    pub const fn first(&self) -> (u64, u64) {
+        (self.first.whole, self.first.rest)
+    }
+
+    /// c·T, the time that `cost` permits take, as [`tolerance`](Self::tolerance).
+    #[must_use]
+    pub fn charge(&self, cost: u32) -> (u64, u64) {
+        let span = self.span(cost);
+        (span.whole, span.rest)
+    }
+
     /// B·T in microseconds, rounded up: the time in which an empty bucket fills.
     #[must_use]
     pub fn fill_micros(&self) -> u64 {

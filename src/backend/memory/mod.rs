@@ -24,9 +24,8 @@ use self::{
     settlement::{Lone, Several},
     shard::States,
     table::scale,
-    tags::Tags,
 };
-use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats};
+use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats, noted::Noted};
 use crate::{Batch, Charge, Check, Mode, Shape, settle};
 
 mod denial;
@@ -34,7 +33,6 @@ mod mark;
 mod settlement;
 mod shard;
 mod table;
-mod tags;
 
 /// States per shard, at most: few enough to sweep in microseconds.
 const MOST_PER_SHARD: usize = 3_500;
@@ -61,7 +59,7 @@ const LEAST_PER_SHARD: usize = 256;
 pub struct MemoryBackend {
     shards: Box<[Shard]>,
     seed: FixedState,
-    tags: Tags,
+    tags: Noted,
     max_keys: usize,
 }
 
@@ -94,7 +92,7 @@ impl MemoryBackend {
         Self {
             shards: (0..shards).map(shard).collect(),
             seed: seed(),
-            tags: Tags::default(),
+            tags: Noted::default(),
             max_keys,
         }
     }

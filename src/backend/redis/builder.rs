@@ -1,0 +1,252 @@
+//! How a Redis backend is made.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use redis::{Client, ConnectionInfo, RedisResult};
+
+use super::{
+    Direct, RedisBackend, Shared,
+    lanes::Lanes,
+    link::{Connect, Standalone, parse},
+    sentinel::Sentinels,
+    time::ServerTime,
+};
+use crate::Error;
+
+/// Where the server is.
+enum Place {
+    Standalone(String),
+    Sentinel(String, Vec<String>),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Vec<String>),
+}
+
+/// A name and a password.
+#[derive(Clone, Default)]
+pub(super) struct Login {
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+}
+
+/// Settings of a [`RedisBackend`], checked by [`build`](Self::build).
+#[must_use]
+pub struct RedisBuilder {
+    place: Place,
+    login: Login,
+    database: i64,
+    deadline: Duration,
+    connect_deadline: Duration,
+    connections: usize,
+    denial_cache: usize,
+    time: ServerTime,
+    #[cfg(feature = "redis-tls")]
+    certificates: Option<redis::TlsCertificates>,
+}
+
+impl RedisBuilder {
+    fn new(place: Place) -> Self {
+        Self {
+            place,
+            login: Login::default(),
+            database: 0,
+            deadline: Duration::from_millis(100),
+            connect_deadline: Duration::from_millis(500),
+            connections: available_parallelism().map_or(1, usize::from).max(8),
+            denial_cache: 65_536,
+            time: ServerTime::default(),
+            #[cfg(feature = "redis-tls")]
+            certificates: None,
+        }
+    }
+
+    pub(super) fn standalone(url: String) -> Self {
+        Self::new(Place::Standalone(url))
+    }
+
+    pub(super) fn sentinel(name: String, urls: Vec<String>) -> Self {
+        Self::new(Place::Sentinel(name, urls))
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    pub(super) fn cluster(urls: Vec<String>) -> Self {
+        Self::new(Place::Cluster(urls))
+    }
+
+    /// How long the server may take to answer a call; 100 ms by default, at least 1 ms.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How long it may take to connect; 500 ms by default, at least 1 ms. Requests do not wait for it
+    /// longer than for an answer.
+    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
+        self.connect_deadline = deadline.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Most connections, at least 1; by default as many as there are processors, and at least 8. One
+    /// is made for each runtime that asks, which an Actix worker is; where there are more of them,
+    /// they share.
+    pub fn connections(mut self, most: usize) -> Self {
+        self.connections = most.max(1);
+        self
+    }
+
+    /// Refusals that are remembered, so that they are repeated without asking the server until the
+    /// request might be admitted, and for at most a second; 65,536 by default, 0 for none.
+    pub fn denial_cache(mut self, entries: usize) -> Self {
+        self.denial_cache = entries;
+        self
+    }
+
+    /// Name (if not the default user) and password for the servers that Sentinels watch. Elsewhere
+    /// they stand in the URL.
+    pub fn login(mut self, user: Option<&str>, password: &str) -> Self {
+        self.login = Login { user: user.map(Into::into), password: Some(password.to_owned()) };
+        self
+    }
+
+    /// The database number on the servers that Sentinels watch; 0 by default. Elsewhere it stands in
+    /// the URL, and clusters have one.
+    pub fn database(mut self, number: u32) -> Self {
+        self.database = number.into();
+        self
+    }
+
+    /// Certificates for encrypted connections, in PEM: of the authority that signed the server's, if
+    /// it is not one that the system trusts, and of this client with its key, if the server asks.
+    #[cfg(feature = "redis-tls")]
+    pub fn certificates(
+        mut self,
+        authority: Option<&[u8]>,
+        client: Option<(&[u8], &[u8])>,
+    ) -> Self {
+        let client_tls = client.map(|(certificate, key)| redis::ClientTlsConfig {
+            client_cert: certificate.to_vec(),
+            client_key: key.to_vec(),
+        });
+        self.certificates =
+            Some(redis::TlsCertificates { client_tls, root_cert: authority.map(<[u8]>::to_vec) });
+        self
+    }
+
+    /// Decides by a clock that a test moves, instead of the server's. States still expire by the
+    /// server's, so the clock should not be behind it.
+    #[cfg(feature = "test-util")]
+    pub fn clock(mut self, clock: crate::ManualClock) -> Self {
+        self.time = ServerTime::Manual(crate::Clock::Manual(clock));
+        self
+    }
+
+    /// The backend. It connects when it is first asked.
+    ///
+    /// # Errors
+    /// When a URL is none that Redis has, or needs a feature of this crate that is off.
+    pub fn build(self) -> Result<RedisBackend, Error> {
+        let connect = self.connect()?;
+        let shared = Arc::new(Shared {
+            connect,
+            time: self.time,
+            deadline: self.deadline,
+            connect_deadline: self.connect_deadline,
+            instance: fastrand::u64(..),
+            periods: super::Noted::default(),
+            round_trips: 0.into(),
+            inspected: AtomicBool::new(false),
+        });
+        let direct = Direct { shared, lanes: Arc::new(Lanes::new(self.connections)) };
+        let _ = self.denial_cache;
+        Ok(RedisBackend { door: direct })
+    }
+
+    fn connect(&self) -> Result<Box<dyn Connect>, Error> {
+        match &self.place {
+            Place::Standalone(url) => {
+                let info = info_of(url)?;
+                let client = self.client(info).map_err(|error| wrong(url, &error))?;
+                Ok(Box::new(Standalone(client)))
+            }
+            Place::Sentinel(name, urls) => {
+                let infos = urls.iter().map(|url| info_of(url)).collect::<Result<Vec<_>, _>>()?;
+                let Some(first) = infos.first() else { return Err(no_urls("sentinels")) };
+                let settings = first.redis_settings();
+                Ok(Box::new(Sentinels {
+                    name: name.clone(),
+                    addresses: infos.iter().map(|info| info.addr().clone()).collect(),
+                    login: Login {
+                        user: settings.username().map(Into::into),
+                        password: settings.password().map(Into::into),
+                    },
+                    server: self.login.clone(),
+                    database: self.database,
+                    #[cfg(feature = "redis-tls")]
+                    certificates: self.certificates.clone(),
+                }))
+            }
+            #[cfg(feature = "redis-cluster")]
+            Place::Cluster(urls) => self.cluster_of(urls),
+        }
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    fn cluster_of(&self, urls: &[String]) -> Result<Box<dyn Connect>, Error> {
+        let infos = urls.iter().map(|url| info_of(url)).collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = urls.first() else { return Err(no_urls("nodes")) };
+        let builder = redis::cluster::ClusterClient::builder(infos)
+            // It would also repeat calls of which nobody knows whether they were carried out.
+            .retries(0)
+            .connection_timeout(self.connect_deadline)
+            .response_timeout(self.deadline)
+            .overall_response_timeout(None);
+        #[cfg(feature = "redis-tls")]
+        let builder = match &self.certificates {
+            Some(certificates) => builder.certs(certificates.clone()),
+            None => builder,
+        };
+        let client = builder.build().map_err(|error| wrong(first, &error))?;
+        Ok(Box::new(super::cluster::Cluster(client)))
+    }
+
+    #[cfg(feature = "redis-tls")]
+    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
+        match &self.certificates {
+            Some(certificates) => Client::build_with_tls(info, certificates.clone()),
+            None => Client::open(info),
+        }
+    }
+
+    #[cfg(not(feature = "redis-tls"))]
+    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
+        Client::open(info)
+    }
+}
+
+impl fmt::Debug for RedisBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBuilder")
+            .field("deadline", &self.deadline)
+            .field("connect_deadline", &self.connect_deadline)
+            .field("connections", &self.connections)
+            .field("denial_cache", &self.denial_cache)
+            .finish_non_exhaustive()
+    }
+}
+
+fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
+    parse(url).map_err(|error| wrong(url, &error))
+}
+
+fn wrong(url: &str, error: &redis::RedisError) -> Error {
+    let remedy = "write redis://user:password@host:6379/0, or redis+unix:///path";
+    Error::new("url", url, error.to_string(), remedy)
+}
+
+fn no_urls(field: &'static str) -> Error {
+    Error::new(field, "", "there is none", "name at least one, as redis://host:port")
+}

@@ -1,0 +1,51 @@
+//! How the server is: a real round trip, and what an operator should look after.
+
+use std::time::Instant;
+
+use redis::{FromRedisValue, InfoDict, Value};
+
+use super::direct::{Direct, unexpected};
+use crate::backend::{BackendError, Health};
+
+/// Asks the server.
+pub(super) async fn of(direct: &Direct) -> Result<Health, BackendError> {
+    let asked = Instant::now();
+    direct.command(redis::cmd("PING")).await?;
+    let round_trip = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let mut health = Health { round_trip_micros: round_trip.max(1), ..Health::default() };
+    // A cluster's servers are not asked one by one.
+    if !direct.shared.is_cluster() {
+        health.warnings = warnings(direct.command(redis::cmd("INFO")).await?)?;
+    }
+    Ok(health)
+}
+
+/// What the answer to `INFO` says of a server that should not be so.
+pub(super) fn warnings(info: Value) -> Result<Vec<String>, BackendError> {
+    let info = InfoDict::from_redis_value(info).map_err(|_| unexpected())?;
+    let text = |name: &str| info.get::<String>(name).unwrap_or_default();
+    let mut warnings = Vec::new();
+    let policy = text("maxmemory_policy");
+    if policy.starts_with("allkeys") {
+        warnings.push(format!(
+            "maxmemory-policy {policy} forgets counters while they count, which lets clients begin \
+             anew: use noeviction or volatile-ttl"
+        ));
+    }
+    let evicted = info.get::<u64>("evicted_keys").unwrap_or(0);
+    if evicted > 0 {
+        warnings.push(format!(
+            "{evicted} keys were forgotten for want of memory; limits may have been lost: raise maxmemory"
+        ));
+    }
+    if text("role") == "slave" {
+        warnings
+            .push("the server is a replica, which cannot count: connect to its primary".to_owned());
+    }
+    let major = text("redis_version").split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major < 7) {
+        let version = text("redis_version");
+        warnings.push(format!("version {version} is too old: Redis 7.0 or Valkey is needed"));
+    }
+    Ok(warnings)
+}
