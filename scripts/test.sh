@@ -14,6 +14,9 @@ install_tools() {
     local missing=()
     have cc || missing+=(build-essential)
     have cargo || missing+=(cargo)
+    # Tests start Redis servers of their own; redis-tools has redis-cli and redis-benchmark.
+    have redis-server || missing+=(redis-server)
+    have redis-benchmark || missing+=(redis-tools)
     [ ${#missing[@]} -eq 0 ] && return
     have apt-get || { echo "install ${missing[*]} first" >&2; exit 1; }
     as_root apt-get update -q

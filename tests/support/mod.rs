@@ -1,4 +1,5 @@
-//! What the tests of HTTP behaviour share: a limiter whose time the test moves, requests, answers.
+//! What tests share: a limiter whose time the test moves, requests and answers; private servers,
+//! a proxy that does harm, and further processes.
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![allow(
     unreachable_pub,
@@ -11,6 +12,10 @@
 pub mod backends;
 pub mod counted;
 pub mod events;
+pub mod ports;
+pub mod processes;
+pub mod proxy;
+pub mod redis;
 pub mod tcp;
 
 use std::net::{IpAddr, SocketAddr};
