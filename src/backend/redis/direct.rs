@@ -34,6 +34,7 @@ pub(super) struct Direct {
 impl Direct {
     fn ask(&self, batch: &Batch<'_>, mode: Mode) -> Progress {
         let asked = Asked::of(batch, mode);
+        asked.checks.iter().for_each(|check| self.note(&check.policy));
         let direct = self.clone();
         Progress::Pending(Box::pin(async move {
             asked.validate()?;
@@ -42,6 +43,14 @@ impl Direct {
             }
             direct.decide(&asked).await
         }))
+    }
+
+    /// Keeps the period of windows on the clock in mind: a reset needs their keys.
+    fn note(&self, policy: &Policy) {
+        let kind = Kind::of(policy);
+        if let (Some(Kind::ClockWindow), Shape::Window(window)) = (kind, policy.shape()) {
+            self.shared.periods.note(window.period());
+        }
     }
 
     async fn decide(&self, asked: &Asked) -> Result<Verdict, BackendError> {
@@ -157,10 +166,7 @@ impl Backend for Direct {
     }
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
-        if let (Some(Kind::ClockWindow), Shape::Window(window)) = (Kind::of(policy), policy.shape())
-        {
-            self.shared.periods.note(window.period());
-        }
+        self.note(policy);
         support::validate(policy, cost)
     }
 }

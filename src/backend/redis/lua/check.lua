@@ -16,7 +16,7 @@ local function load(check, key, now)
   local kind = check[1]
   if kind == LOG then return log_load(check, key, now) end
   if kind < 4 then return window_load(check, key, now) end
-  return meter_load(check, key)
+  return meter_load(check, key, now)
 end
 
 -- The steps of a group on top of each other; for logs a step is the permits that are pending.

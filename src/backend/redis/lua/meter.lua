@@ -3,8 +3,8 @@
 -- A time is whole microseconds and a rest in units of 1/R. A check is {kind, shared, cost, counted, R,
 -- P, capacity, tolerance, its rest, first, its rest, charge, its rest, field}: R permits come back in
 -- P microseconds, R = 0 means none ever do and time stands still at 0; `charge` is the time that
--- `cost` permits take. A state is {whole, rest}, the theoretical arrival time; whole is -1 where
--- nothing is stored.
+-- `cost` permits take. A state is {whole, rest, ahead}: the theoretical arrival time, whole -1 where
+-- nothing is stored, and by how much the clock was set back since it was written.
 
 local TOKENS, LEVEL = 5, 6
 -- How long a bucket that begins with less than it holds is remembered once it is full: a day.
@@ -34,11 +34,12 @@ local function still(check, now)
 end
 
 -- What the original keeps, `tokens` or `level` and the time they are of, as an arrival time.
-local function meter_of_original(check, key, amount, at)
+local function meter_of_original(check, key, amount, at, now)
   amount, at = tonumber(amount), micros(at)
   if not amount or amount ~= amount or math.abs(amount) > EXACT or not at then
     broken(key, 'bucket')
   end
+  at = math.min(at, now)
   local spent = check[1] == TOKENS and check[7] - amount or amount
   if spent <= 0 then return {still(check, at), 0} end
   if check[5] == 0 then return {math.ceil(spent), 0} end
@@ -48,27 +49,31 @@ local function meter_of_original(check, key, amount, at)
   return {at + whole, math.max(math.min(rest, check[5] - 1), 0)}
 end
 
-local function meter_parse(check, key, text)
-  local whole, rest = string.match(text, '^(%d+) (%d+)$')
+-- `whole rest at`. What was written at a time that has yet to come, for the clock was set back, is moved
+-- back as far: that takes no tokens and gives none.
+local function meter_parse(check, key, text, now)
+  local whole, rest, at = string.match(text, '^(%d+) (%d+) (%d+)$')
   if not whole then broken(key, 'bucket') end
-  return {tonumber(whole), math.min(tonumber(rest), math.max(check[5] - 1, 0))}
+  local ahead = math.max(tonumber(at) - still(check, now), 0)
+  whole = math.max(tonumber(whole) - ahead, 0)
+  return {whole, math.min(tonumber(rest), math.max(check[5] - 1, 0)), ahead}
 end
 
-local function meter_load(check, key)
+local function meter_load(check, key, now)
   local names = FIELDS[check[1]]
   if not names then
     local text = redis.call('HGET', key, check[14])
-    return text and meter_parse(check, key, text) or {-1, 0}
+    return text and meter_parse(check, key, text, now) or {-1, 0}
   end
   local found = redis.call('HMGET', key, names[1], names[2], 'copy', check[14])
   local amount, at = found[1], found[2]
   if not amount and not at then return {-1, 0} end
   -- What nobody else has written over is known exactly.
   if amount and at and found[3] == amount .. ' ' .. at then
-    return found[4] and meter_parse(check, key, found[4]) or {-1, 0}
+    return found[4] and meter_parse(check, key, found[4], now) or {-1, 0}
   end
   if not amount or not at then return {-1, 0} end
-  return meter_of_original(check, key, amount, at)
+  return meter_of_original(check, key, amount, at, now)
 end
 
 -- max(TAT, now), and never further ahead than the bucket is deep.
@@ -104,6 +109,7 @@ end
 -- begins with less than it could have would never gain anything.
 local function meter_is_ahead(check, state, now)
   if state[1] < 0 then return check[10] > 0 or check[11] > 0 end
+  if (state[3] or 0) > 0 then return true end
   local horizon, horizon_rest = plus(check, still(check, now), 0, check[8], check[9])
   return later(state[1], state[2], horizon, horizon_rest)
 end
@@ -116,7 +122,7 @@ end
 
 local function meter_store(check, key, _, state, now)
   local whole, rest = state[1], state[2]
-  local text = string.format('%d %d', whole, rest)
+  local text = string.format('%d %d %d', whole, rest, still(check, now))
   local names, new = FIELDS[check[1]], nil
   if names then
     local spent = meter_spent(check, whole, rest, now)

@@ -15,7 +15,7 @@ elseif kind < 4 then
     window_store(check, key, state, window_refund(check, state, now, charged))
   end
 else
-  local state = meter_load(check, key)
+  local state = meter_load(check, key, now)
   if state[1] >= 0 then
     meter_store(check, key, state, meter_refund(check, state, now, charged_at), now)
   end
