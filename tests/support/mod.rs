@@ -1,6 +1,6 @@
 //! What tests share: a limiter whose time the test moves, requests and answers; private servers,
 //! a proxy that does harm, and further processes.
-#![allow(dead_code, reason = "no test file uses all of it")]
+#![allow(dead_code, unused_imports, reason = "no test file uses all of it")]
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
