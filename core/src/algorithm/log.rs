@@ -144,15 +144,20 @@ impl EntryLog {
 
     /// Takes back up to `cost` permits of those admitted at `charged_at`.
     pub fn refund(&mut self, charged_at: Timestamp, cost: u32) {
-        let Ok(index) = self.entries.binary_search_by_key(&charged_at, |(at, _)| *at) else {
-            return;
-        };
-        let Some((_, taken)) = self.entries.get_mut(index) else { return };
-        let back = cost.min(*taken);
-        *taken -= back;
-        self.used = self.used.saturating_sub(back.into());
-        if *taken == 0 {
-            self.entries.remove(index);
+        let mut left = cost;
+        let index = self.entries.partition_point(|(at, _)| *at < charged_at);
+        // There are several where a clock was set back.
+        while let Some((at, taken)) = self.entries.get_mut(index) {
+            if *at != charged_at || left == 0 {
+                return;
+            }
+            let back = left.min(*taken);
+            *taken -= back;
+            left -= back;
+            self.used = self.used.saturating_sub(back.into());
+            if *taken == 0 {
+                self.entries.remove(index);
+            }
         }
     }
 

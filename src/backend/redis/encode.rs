@@ -2,7 +2,10 @@
 
 use rmp::encode::{write_array_len, write_sint, write_str, write_uint};
 
-use super::layout::{Kind, window_start};
+use super::{
+    layout::{Kind, window_start},
+    support::LONGEST_FILL,
+};
 use crate::{Batch, Check, Mode, Policy, Shape, Timestamp};
 
 /// The checks of one batch, or of a part of it, ready to be sent.
@@ -88,12 +91,9 @@ fn encode(out: &mut Vec<u8>, kind: Kind, check: &Check<'_>, shared: usize, at: T
             uint(out, refill);
             uint(out, period);
             uint(out, meter.capacity());
-            // More than the bucket holds is refused, however much it is; the exact time of it might
-            // be beyond the scripts' numbers.
-            let (tolerance, rest) = meter.tolerance();
-            let over = u64::from(check.cost) > meter.capacity();
-            let charge = if over { (tolerance + 1, rest) } else { meter.charge(check.cost) };
-            for (whole, rest) in [(tolerance, rest), meter.first(), charge] {
+            // The exact time of what no bucket holds might be beyond the scripts' numbers.
+            let charge = meter.charge(check.cost).min((LONGEST_FILL + 1, 0));
+            for (whole, rest) in [meter.tolerance(), meter.first(), charge] {
                 uint(out, whole);
                 uint(out, rest);
             }

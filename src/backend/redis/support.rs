@@ -8,9 +8,9 @@ use crate::{
 /// Permits that one check may take from a log, in which each has an entry of its own, as in the
 /// original's.
 const MOST_FROM_LOG: u32 = 1_000;
-/// The longest that a bucket may take to fill, in microseconds: 142 years. Times are whole numbers
-/// below 2^53 in the scripts, and today's are below 2^51.
-const LONGEST_FILL: u64 = 1 << 52;
+/// The longest that a bucket may take to fill, in microseconds: 71 years. The scripts add twice as much
+/// to the time, which is below 2^51, and keep numbers below 2^53.
+pub(super) const LONGEST_FILL: u64 = 1 << 51;
 
 /// Whether a policy of which a request takes `cost` can be kept.
 pub(super) fn validate(policy: &Policy, cost: u32) -> Result<(), Error> {
@@ -24,7 +24,7 @@ pub(super) fn validate(policy: &Policy, cost: u32) -> Result<(), Error> {
         }
         Shape::Meter(meter) if meter.tolerance().0 > LONGEST_FILL => {
             let capacity = meter.capacity().to_string();
-            let reason = "in Redis a bucket has to fill within 142 years";
+            let reason = "in Redis a bucket has to fill within 71 years";
             Err(Error::new(
                 "bucket_size",
                 capacity,

@@ -61,8 +61,8 @@ end
 local function penalize(check, key, state, now, name)
   if check[1] == LOG then
     local cost = math.min(check[3], check[5])
-    if cost == 0 then return state end
-    return log_trim(check, key, log_append(check, key, state, now, cost, name))
+    if cost > 0 then state = log_append(check, key, state, now, cost, name) end
+    return log_trim(check, key, state)
   end
   if check[1] < 4 then
     local after = window_penalize(check, state, now)

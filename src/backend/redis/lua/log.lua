@@ -90,7 +90,7 @@ local function log_trim(check, key, state)
   local over = state[1] - check[5]
   if over <= 0 then return state end
   redis.call('ZREMRANGEBYRANK', key, state[3], state[3] + over - 1)
-  return {check[5], state[2], state[3], state[4]}
+  return {check[5], check[5] > 0 and state[2] or -1, state[3], state[4]}
 end
 
 local function log_refund(check, key, charged_at)
