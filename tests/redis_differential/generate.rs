@@ -10,7 +10,7 @@ struct Family {
     limit: u64,
 }
 
-pub struct History {
+pub(crate) struct History {
     number: usize,
     families: Vec<Family>,
     base: Timestamp,
@@ -22,9 +22,9 @@ pub struct History {
 }
 
 /// A key, a policy and a cost.
-pub type Asked = (String, Policy, u32);
+pub(crate) type Asked = (String, Policy, u32);
 
-pub enum Turn {
+pub(crate) enum Turn {
     Ask(Vec<(Mode, Vec<Asked>)>),
     Reset(String),
     Refund { key: String, policy: Policy, cost: u32, charged_at: Timestamp },
@@ -43,18 +43,18 @@ const PERIODS: [u64; 8] = [
 ];
 
 impl History {
-    pub fn new(random: &mut Rng, number: usize, base: Timestamp) -> Self {
+    pub(crate) fn new(random: &mut Rng, number: usize, base: Timestamp) -> Self {
         let grain = if random.bool() { 1_000 } else { 1 };
         let families = (0..random.usize(1..5)).map(|_| Family::new(random, grain)).collect();
         let now = base + random.u64(0..10_000) * grain;
         Self { number, families, base, now, grain, times: vec![now] }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
 
-    pub fn turn(&mut self, random: &mut Rng, span: u64) -> Turn {
+    pub(crate) fn turn(&mut self, random: &mut Rng, span: u64) -> Turn {
         self.advance(random, span);
         match random.u8(0..100) {
             0..4 => {
@@ -155,7 +155,10 @@ impl Family {
         // A log has an entry for each permit.
         let limit = if algorithm == Algorithm::SlidingWindow { limit.min(300) } else { limit };
         let bucket = random.bool().then(|| random.u64(0..20) + u64::from(limit) / 2);
-        let refill = (random.u8(0..4) == 0).then(|| f64::from(random.u32(0..5_000_000)) / 1e6);
+        let refill = (random.u8(0..4) == 0).then(|| {
+            let [whole, parts] = [random.u32(0..5), random.u32(0..1_000_000)];
+            format!("{whole}.{parts:06}").parse().unwrap()
+        });
         let initial = random.bool();
         let mut policies = Vec::new();
         for larger in [0, 1 + limit / 3] {

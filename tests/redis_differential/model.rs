@@ -9,7 +9,7 @@ use actix_smart_ratelimit::{
 };
 
 #[derive(Default)]
-pub struct Model {
+pub(crate) struct Model {
     cells: HashMap<Place, Written>,
     logs: HashMap<String, EntryLog>,
 }
@@ -27,7 +27,7 @@ struct Written {
 }
 
 impl Model {
-    pub fn settle(&mut self, batch: &mut Batch<'_>, mode: Mode, now: Timestamp) -> Verdict {
+    pub(crate) fn settle(&mut self, batch: &mut Batch<'_>, mode: Mode, now: Timestamp) -> Verdict {
         let checks = batch.checks().iter();
         let places = checks.map(|check| place(check.key, check.policy, now)).collect();
         let mut held = Held { model: self, places, now, put: HashMap::new() };
@@ -75,7 +75,7 @@ impl Model {
     }
 
     /// Windows on the clock are forgotten that are near `now`; others are long over.
-    pub fn reset(&mut self, key: &str, now: Timestamp) {
+    pub(crate) fn reset(&mut self, key: &str, now: Timestamp) {
         self.cells.retain(|(known, _, start), written| {
             let current = now - now.as_micros() % written.period;
             let near = [current - written.period, current, current + written.period];
@@ -84,7 +84,7 @@ impl Model {
         self.logs.remove(key);
     }
 
-    pub fn refund(&mut self, charge: &Charge<'_>, now: Timestamp) {
+    pub(crate) fn refund(&mut self, charge: &Charge<'_>, now: Timestamp) {
         let &Charge { key, policy, cost, charged_at } = charge;
         if let Shape::Log(_) = policy.shape() {
             if let Some(log) = self.logs.get_mut(key) {
@@ -107,7 +107,7 @@ impl Model {
     }
 
     /// Keys of the server whose states matter at `now`, with the time until which they do.
-    pub fn needed_until(&self, now: Timestamp) -> impl Iterator<Item = (String, Timestamp)> {
+    pub(crate) fn needed_until(&self, now: Timestamp) -> impl Iterator<Item = (String, Timestamp)> {
         let matters = move |(_, written): &(&Place, &Written)| written.expires > now;
         self.cells.iter().filter(matters).map(|(place, written)| {
             let (key, _, start) = place;

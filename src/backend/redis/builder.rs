@@ -120,7 +120,8 @@ impl RedisBuilder {
     }
 
     /// Certificates for encrypted connections, in PEM: of the authority that signed the server's, if
-    /// it is not one that the system trusts, and of this client with its key, if the server asks.
+    /// it is not one of those that browsers trust (Mozilla's list), and of this client with its key,
+    /// if the server asks.
     #[cfg(feature = "redis-tls")]
     pub fn certificates(
         mut self,
@@ -149,6 +150,8 @@ impl RedisBuilder {
     /// # Errors
     /// When a URL is none that Redis has, or needs a feature of this crate that is off.
     pub fn build(self) -> Result<RedisBackend, Error> {
+        #[cfg(feature = "redis-tls")]
+        self.prepare_tls()?;
         let connect = self.connect()?;
         let shared = Arc::new(Shared {
             connect,
@@ -161,7 +164,6 @@ impl RedisBuilder {
             inspected: AtomicBool::new(false),
         });
         let direct = Direct { shared, lanes: Arc::new(Lanes::new(self.connections)) };
-        let _ = self.denial_cache;
         Ok(RedisBackend { door: direct })
     }
 
@@ -191,6 +193,27 @@ impl RedisBuilder {
             }
             #[cfg(feature = "redis-cluster")]
             Place::Cluster(urls) => self.cluster_of(urls),
+        }
+    }
+
+    /// Sees to it that an encrypted connection can be made at all.
+    #[cfg(feature = "redis-tls")]
+    fn prepare_tls(&self) -> Result<(), Error> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Another thread may have been faster.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let Some(redis::TlsCertificates { client_tls, root_cert }) = &self.certificates else {
+            return Ok(());
+        };
+        let is_pem = |text: &[u8]| text.windows(11).any(|part| part == b"-----BEGIN ");
+        let client = client_tls.iter().flat_map(|client| [&client.client_cert, &client.client_key]);
+        match root_cert.iter().chain(client).find(|text| !is_pem(text)) {
+            None => Ok(()),
+            Some(_) => {
+                let reason = "there is no certificate or key in PEM in it";
+                Err(Error::new("certificates", "", reason, "hand over the contents of .pem files"))
+            }
         }
     }
 
@@ -239,12 +262,34 @@ impl fmt::Debug for RedisBuilder {
 }
 
 fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
+    let encrypted = url.starts_with("rediss:") || url.starts_with("valkeys:");
+    if encrypted && cfg!(not(feature = "redis-tls")) {
+        let remedy = "enable the feature redis-tls of actix-smart-ratelimit";
+        return Err(Error::new("url", masked(url), "it asks for an encrypted connection", remedy));
+    }
+    if url.ends_with("#insecure") {
+        let remedy =
+            "remove #insecure, and give the authority's certificate to RedisBuilder::certificates";
+        return Err(Error::new("url", masked(url), "it asks to trust any certificate", remedy));
+    }
     parse(url).map_err(|error| wrong(url, &error))
 }
 
 fn wrong(url: &str, error: &redis::RedisError) -> Error {
     let remedy = "write redis://user:password@host:6379/0, or redis+unix:///path";
-    Error::new("url", url, error.to_string(), remedy)
+    Error::new("url", masked(url), error.to_string(), remedy)
+}
+
+/// A URL without its password.
+fn masked(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((login, place)) => {
+            let user = login.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{place}")
+        }
+        None => url.to_owned(),
+    }
 }
 
 fn no_urls(field: &'static str) -> Error {

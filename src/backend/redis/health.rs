@@ -1,10 +1,13 @@
 //! How the server is: a real round trip, and what an operator should look after.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use redis::{FromRedisValue, InfoDict, Value};
 
-use super::direct::{Direct, unexpected};
+use super::{
+    direct::{Direct, unexpected},
+    link::Connection,
+};
 use crate::backend::{BackendError, Health};
 
 /// Asks the server.
@@ -18,6 +21,14 @@ pub(super) async fn of(direct: &Direct) -> Result<Health, BackendError> {
         health.warnings = warnings(direct.command(redis::cmd("INFO")).await?)?;
     }
     Ok(health)
+}
+
+/// Logs what an operator should look after.
+pub(super) async fn inspect(connection: Arc<dyn Connection>) {
+    let Ok(info) = connection.run(redis::cmd("INFO")).await else { return };
+    for warning in warnings(info).unwrap_or_default() {
+        tracing::warn!(target: "actix_smart_ratelimit", warning, "Redis needs attention");
+    }
 }
 
 /// What the answer to `INFO` says of a server that should not be so.

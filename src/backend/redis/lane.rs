@@ -62,6 +62,7 @@ impl Lane {
             let without = match self.connect().await {
                 Ok(link) => {
                     self.shared.tell_connected(self.failures > 0);
+                    self.shared.inspect(&link);
                     self.failures = 0;
                     self.serve(link).await
                 }
@@ -147,7 +148,7 @@ impl Lane {
     /// Longer with every failure, and never the same for two lanes.
     fn pause(&self) -> Duration {
         let longest = SHORTEST_PAUSE * 2_u32.saturating_pow(self.failures.min(8));
-        longest.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0)
+        longest.min(LONGEST_PAUSE) * fastrand::u32(50..=100) / 100
     }
 }
 

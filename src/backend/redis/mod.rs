@@ -138,6 +138,13 @@ impl Shared {
         self.connect.is_cluster()
     }
 
+    /// Has the first server looked at that is connected to.
+    fn inspect(&self, link: &link::Link) {
+        if !self.is_cluster() && !self.inspected.swap(true, Relaxed) {
+            tokio::spawn(health::inspect(link.connection.clone()));
+        }
+    }
+
     fn tell_connected(&self, again: bool) {
         if again {
             tracing::info!(target: "actix_smart_ratelimit", "Redis is reachable again");
