@@ -6,7 +6,7 @@ use std::{
 };
 
 use redis::{ErrorKind, RedisResult, ServerErrorKind, Value};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use super::{
     Shared,
@@ -34,19 +34,18 @@ pub(super) async fn carry_out(
     connection: &dyn Connection,
     jobs: Vec<Job>,
 ) -> Ended {
-    let deadline = Instant::now() + shared.deadline;
     let mut checks = Checks::new();
     let mut ended = None;
     for job in jobs.into_iter().filter(|job| !job.is_abandoned()) {
         match job {
             Job::Check(group, answer) => checks.push((group, answer)),
             Job::Script(call, answer) => {
-                let result = run_script(shared, connection, &call, deadline).await;
+                let result = run_script(shared, connection, &call).await;
                 ended = ended.or(tell(connection, result, answer));
             }
             Job::Command(command, answer) => {
                 shared.round_trips.fetch_add(1, Relaxed);
-                let result = within(deadline, connection.run(*command)).await;
+                let result = within(shared, connection.run(*command)).await;
                 ended = ended.or(tell(connection, result, answer));
             }
         }
@@ -54,17 +53,12 @@ pub(super) async fn carry_out(
     if checks.is_empty() {
         return ended;
     }
-    ended.or(decide(shared, connection, checks, deadline).await)
+    ended.or(decide(shared, connection, checks).await)
 }
 
-async fn decide(
-    shared: &Shared,
-    connection: &dyn Connection,
-    mut checks: Checks,
-    deadline: Instant,
-) -> Ended {
+async fn decide(shared: &Shared, connection: &dyn Connection, mut checks: Checks) -> Ended {
     let call = combined(shared, &mut checks);
-    match run_script(shared, connection, &call, deadline).await {
+    match run_script(shared, connection, &call).await {
         Ok(value) => distribute(shared, value, checks),
         Err(error) => {
             let fault = fault::of(&error, true);
@@ -118,24 +112,26 @@ async fn run_script(
     shared: &Shared,
     connection: &dyn Connection,
     call: &ScriptCall,
-    deadline: Instant,
 ) -> RedisResult<Value> {
-    shared.round_trips.fetch_add(1, Relaxed);
-    let answer = within(deadline, connection.run(call.by_digest())).await;
-    match answer {
-        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-            shared.round_trips.fetch_add(1, Relaxed);
-            within(deadline, connection.run(call.by_text())).await
+    let answer = async {
+        shared.round_trips.fetch_add(1, Relaxed);
+        let known = connection.run(call.by_digest()).await.and_then(Value::extract_error);
+        match known {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                shared.round_trips.fetch_add(1, Relaxed);
+                connection.run(call.by_text()).await
+            }
+            answer => answer,
         }
-        answer => answer,
-    }
+    };
+    within(shared, answer).await
 }
 
 async fn within(
-    deadline: Instant,
+    shared: &Shared,
     answer: impl Future<Output = RedisResult<Value>>,
 ) -> RedisResult<Value> {
-    let answer = timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(late()))?;
+    let answer = timeout(shared.deadline, answer).await.unwrap_or_else(|_| Err(late()))?;
     answer.extract_error()
 }
 

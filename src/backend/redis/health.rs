@@ -1,6 +1,6 @@
 //! How the server is: a real round trip, and what an operator should look after.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use redis::{FromRedisValue, InfoDict, Value};
 
@@ -8,13 +8,16 @@ use super::{
     direct::{Direct, unexpected},
     link::Connection,
 };
-use crate::backend::{BackendError, Health};
+use crate::{
+    Clock,
+    backend::{BackendError, Health},
+};
 
 /// Asks the server.
 pub(super) async fn of(direct: &Direct) -> Result<Health, BackendError> {
-    let asked = Instant::now();
+    let asked = Clock::System.now();
     direct.command(redis::cmd("PING")).await?;
-    let round_trip = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let round_trip = Clock::System.now().since(asked);
     let mut health = Health { round_trip_micros: round_trip.max(1), ..Health::default() };
     // A cluster's servers are not asked one by one.
     if !direct.shared.is_cluster() {
