@@ -31,7 +31,7 @@ pub(crate) enum Turn {
 }
 
 const SECOND: u64 = 1_000_000;
-const PERIODS: [u64; 8] = [
+pub(crate) const PERIODS: [u64; 8] = [
     SECOND,
     2 * SECOND,
     7 * SECOND,

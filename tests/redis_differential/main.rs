@@ -13,12 +13,12 @@ mod model;
 use std::{env, time::SystemTime};
 
 use actix_smart_ratelimit::{
-    Batch, Charge, Check, ManualClock, Mode, Timestamp, Verdict,
+    Algorithm, Batch, Charge, Check, ManualClock, Mode, Policy, Rate, Timestamp, Verdict,
     backend::{Backend, Progress, redis::RedisBackend},
 };
 use futures_util::future::join_all;
 
-use generate::{History, Turn};
+use generate::{History, PERIODS, Turn};
 use model::Model;
 use support::redis::RedisServer;
 
@@ -61,6 +61,11 @@ async fn scripts_decide_as_core_does() {
         .denial_cache(0)
         .build()
         .unwrap();
+    // A reset is about windows of every period that a limit has.
+    for period in PERIODS {
+        let policy = Policy::new(Algorithm::FixedWindow, Rate::new(1, period).unwrap());
+        backend.validate(&policy, 1).unwrap();
+    }
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut taken, mut number, mut refused) = (0, 0, 0);
     while taken < steps {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::generate::PERIODS;
 use actix_smart_ratelimit::{
     Algorithm, Batch, Cell, Charge, Decision, EntryLog, Mode, Policy, Shape, Step, Store,
     Timestamp, Verdict, WindowStart, settle,
@@ -23,7 +24,6 @@ struct Written {
     at: Timestamp,
     expires: Timestamp,
     algorithm: Algorithm,
-    period: u64,
 }
 
 impl Model {
@@ -74,12 +74,15 @@ impl Model {
         }
     }
 
-    /// Windows on the clock are forgotten that are near `now`; others are long over.
+    /// Windows on the clock are forgotten that begin where one of any period near `now` does; others
+    /// are long over.
     pub(crate) fn reset(&mut self, key: &str, now: Timestamp) {
-        self.cells.retain(|(known, _, start), written| {
-            let current = now - now.as_micros() % written.period;
-            let near = [current - written.period, current, current + written.period];
-            known != key || *start > Timestamp::ZERO && !near.contains(start)
+        self.cells.retain(|(known, _, start), _| {
+            let near = PERIODS.iter().any(|period| {
+                let current = now - now.as_micros() % period;
+                [current - *period, current, current + *period].contains(start)
+            });
+            known != key || *start > Timestamp::ZERO && !near
         });
         self.logs.remove(key);
     }
@@ -137,9 +140,8 @@ impl Model {
         let for_ever = step.expires == Timestamp::MAX && is_timed(step.cell);
         let full = step.decision.reset_at();
         let expires = if for_ever { full + 86_400_000_000 } else { step.expires };
-        let (algorithm, rate) = (policy.algorithm().unwrap(), policy.rate().unwrap());
-        let period = rate.period_micros();
-        let written = Written { cell: step.cell, at: now, expires, algorithm, period };
+        let algorithm = policy.algorithm().unwrap();
+        let written = Written { cell: step.cell, at: now, expires, algorithm };
         self.cells.insert(place, written);
     }
 }
