@@ -1,18 +1,4 @@
 //! Refusals that are known to hold, answered without the store.
-//!
-//! What the store refuses until a known time it would refuse every time until then, unless the key
-//! is reset or given something back. So the answer is repeated from memory, and a client that
-//! hammers costs the store nothing.
-//!
-//! | it is repeated | |
-//! |---|---|
-//! | only for | the same keys, policies and limits, at cost 1, unless refusals are counted or the algorithm is the application's own |
-//! | until | the time that the store named, and for [`max_age`](DenialCache::max_age) at most |
-//! | not after | a reset or refund of a key through this object, from the moment at which it begins |
-//!
-//! The time is counted on the caller's clock from before the store was asked. The store decided then
-//! or later, so no refusal outlasts the truth, whatever the two clocks show. What another process
-//! resets or refunds is noticed after `max_age` at the latest.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -29,6 +15,21 @@ mod several;
 
 /// Answers for keys that cannot be admitted before a known time; everything else goes to the
 /// backend inside.
+///
+/// What a store refuses until some time it would refuse every time until then, unless the key is
+/// reset or given something back. So the answer is repeated from memory, and a client that hammers
+/// costs the store nothing.
+///
+/// | an answer is repeated | |
+/// |---|---|
+/// | for | the same keys, policies and limits, at cost 1; not where refusals are counted or the algorithm is the application's own |
+/// | until | the time that the store named, and for [`max_age`](Self::max_age) at most |
+/// | not after | a reset or refund of one of its keys through this object, from the moment at which that begins |
+///
+/// Time is counted on the caller's clock from before the store was asked. The store decided then or
+/// later, so no refusal outlasts the truth, whatever the two clocks show. What another process resets
+/// or refunds, or what is carried out after its future was dropped, is noticed after `max_age` at the
+/// latest. In a batch of several checks that is refused, each keeps the answer that it had at first.
 ///
 /// Only answers that have to wait for a store ([`Progress::Pending`]) are remembered. A check and
 /// its key are known by 64 bits of a hash under a random seed: with 65,536 refusals remembered, another
@@ -63,7 +64,7 @@ impl<B> DenialCache<B> {
 
     /// Most refusals that are remembered, [65,536](Self::DEFAULT_CAPACITY) by default; 0 turns the
     /// cache off. Those of single checks take 64 bytes each; those of batches, of which as many may
-    /// be remembered besides, 90 and 40 for each check. The room is taken when the first refusal is
+    /// be remembered besides, some 70 and 40 for each check. The room is taken when the first refusal is
     /// remembered. As places are found by hash, a cache that is nearly full forgets some early.
     #[must_use]
     pub fn capacity(mut self, entries: usize) -> Self {

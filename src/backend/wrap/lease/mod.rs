@@ -1,28 +1,8 @@
 //! Permits taken in lots and handed out from memory.
 //!
-//! A process asks the store for `q` permits at once and admits the next `q − 1` requests of that key
-//! without asking. Once a lot is used up, or has reached its [`lifetime`](Leases::lifetime), or its
-//! window has ended, the next request asks the store for what is missing to a full lot.
-//!
-//! # How far it is off
-//!
-//! Every permit that is handed out was taken from the store before, so what all processes have
-//! handed out is what the store has charged less what they hold. A process holds at most `q − 1`
-//! permits of a key: a full lot less the one that made it ask. With `m` processes, for each key,
-//!
-//! ```text
-//! admitted in an interval ≤ what the algorithm admits in it + m · (q − 1)
-//! refused though unused   ≤ m · (q − 1)
-//! ```
-//!
-//! The first bound is met by permits that were taken before the interval and handed out in it. It
-//! needs no second term for windows on the clock: permits do not outlive their window, so a fixed
-//! window never admits more than its limit. The second bound is what some processes may hold while
-//! another is refused. Near the limit, where the store has less than what is missing to a lot,
-//! requests ask for exactly their cost, so that every permit is handed out by somebody.
-//!
-//! A process that ends, and a lot that is forgotten for want of room, take what they held with them;
-//! the algorithm gives it back in its time.
+//! Why a lot past its lifetime is filled up rather than given back: a bucket cannot tell how much of
+//! what comes back has refilled by itself, so it gives back too little, and slow traffic would wear
+//! it out. What stays is no worse for the bound, and one question to the store serves for both.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -39,12 +19,36 @@ use crate::{
 mod fetch;
 mod lots;
 
-/// Hands out permits that it took from its backend in lots. The [module](self) says how far the
-/// count may then be off.
+/// Hands out permits that it takes from its backend in lots.
 ///
-/// Leased are single checks whose cost is above 0 and below the lot. Batches of several checks,
-/// policies that count refusals and algorithms of the application's own go to the backend as they
-/// are, and so does whatever only looks: a [`peek`](Backend::peek) does not see what processes hold.
+/// A process asks the store for `q` permits at once and admits the next `q − 1` requests of that key
+/// without asking. When a lot is used up, has reached its [`lifetime`](Self::lifetime), or its window
+/// has ended, the next request asks the store for what is missing to a full lot.
+///
+/// # How far it is off
+///
+/// Every permit that is handed out was taken from the store before, so the processes have handed out
+/// what the store has charged less what they hold. A process holds at most `q − 1` permits of a key:
+/// a full lot less the one that made it ask. With `m` processes, for each key and policy,
+///
+/// ```text
+/// admitted in any interval ≤ what the algorithm admits in it + m · (q − 1)
+/// refused though unused    ≤ m · (q − 1)
+/// ```
+///
+/// What exceeds the algorithm are permits that were taken before the interval and handed out in it.
+/// They do not outlive their window, so a fixed window never admits more than its limit. What is
+/// refused though unused is held by other processes. Where the store has less than what is missing to
+/// a lot, requests ask for exactly their cost, so that near the limit somebody hands out every permit.
+///
+/// A process that ends, a request that is given up, and a lot that is forgotten for want of room take
+/// what they held with them; the algorithm gives it back in its time.
+///
+/// # What is leased
+///
+/// Single checks whose cost is above 0 and below the lot. Batches of several checks, policies that
+/// count refusals and algorithms of the application's own go to the backend as they are. Whatever
+/// only looks, gives back or asks under another limit sees what the store has, without what is held.
 ///
 /// An admission from memory says that it was decided when its lot was, so a refund for it reaches
 /// the charge that it came from; its reset is that of the lot.
@@ -98,7 +102,7 @@ impl<B> Leases<B> {
     }
 
     /// Keys of which lots are held, [100,000](Self::DEFAULT_MAX_KEYS) by default, at least 1 and
-    /// rounded up to a multiple of 8. A lot takes 96 bytes. While there is no room, further keys are
+    /// rounded up to a multiple of 8. A lot takes some 90 bytes. While there is no room, further keys are
     /// not leased; lots past their lifetime make room.
     #[must_use]
     pub fn max_keys(mut self, keys: usize) -> Self {
