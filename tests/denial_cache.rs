@@ -178,6 +178,19 @@ fn a_refusal_that_arrives_after_a_reset_is_not_remembered() {
 }
 
 #[test]
+fn a_refusal_from_before_a_reset_does_not_displace_a_newer_one() {
+    for change in CHANGES {
+        let (cache, policy) = (cached(&store()), policy(1));
+        assert!(decided(&cache, NOW, &one("key", &policy)).is_allowed());
+        let under_way = ask(&cache, NOW, &one("key", &policy)).unwrap_err();
+        now(change(&cache, &policy)).unwrap();
+        exhaust(&cache, "key", &policy);
+        assert!(!now(under_way).unwrap().is_allowed());
+        assert!(is_known(&cache, NOW, &one("key", &policy)));
+    }
+}
+
+#[test]
 fn a_refusal_decided_while_a_reset_is_under_way_is_forgotten_when_that_has_ended() {
     for change in CHANGES {
         let (cache, policy) = (cached(&store()), policy(1));

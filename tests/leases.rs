@@ -101,13 +101,10 @@ fn costs_come_out_of_the_lot_and_what_is_missing_is_filled_up() {
 
 #[test]
 fn at_the_end_of_its_lifetime_a_lot_is_filled_up_by_the_store() {
-    for (lifetime, leases, store) in [(SECOND, None, store()), (200_000, Some(200), store())] {
-        let leases = match leases {
-            None => Leases::around(store.clone(), 10),
-            Some(millis) => {
-                Leases::around(store.clone(), 10).lifetime(Duration::from_millis(millis))
-            }
-        };
+    assert_eq!(Leases::<()>::DEFAULT_LIFETIME, Duration::from_secs(1));
+    for lifetime in [SECOND, 200_000] {
+        let store = store();
+        let leases = Leases::around(store.clone(), 10).lifetime(Duration::from_micros(lifetime));
         let policy = policy(100);
         take(&leases, NOW, &policy);
         take(&leases, NOW + lifetime - 1, &policy);
@@ -150,6 +147,19 @@ fn a_window_ends_by_the_time_that_was_left_when_the_store_was_asked() {
     assert_eq!(store.checks(), 1);
     take(&leases, NOW + MINUTE - 40_000, &policy);
     assert_eq!(store.checks(), 2);
+}
+
+#[test]
+fn permits_of_a_window_that_ended_while_the_store_was_asked_are_not_handed_out() {
+    let store = store();
+    let leases = Leases::around(store.clone(), 5);
+    let policy = Policy::new(Algorithm::FixedWindow, Rate::per_minute(10));
+    take(&leases, NOW, &policy);
+    // Four are held when the last millisecond begins. The question takes five.
+    store.set_ahead(5_000);
+    let decision = take(&leases, NOW + MINUTE - 1_000, &policy);
+    assert_eq!((decision.remaining(), store.checks()), (9, 2));
+    assert!(ask(&leases, NOW + MINUTE - 1_000, &one("key", &policy)).is_err(), "none is held");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use actix_smart_ratelimit::{
 pub(crate) struct Later<B> {
     inner: Arc<B>,
     /// Microseconds by which its clock is ahead of the caller's.
-    ahead: u64,
+    ahead: AtomicU64,
     checks: AtomicU64,
     peeks: AtomicU64,
     refunds: AtomicU64,
@@ -36,7 +36,13 @@ impl<B: Backend> Later<B> {
     pub(crate) fn ahead(inner: B, ahead: u64) -> Arc<Self> {
         let inner = Arc::new(inner);
         let zero = AtomicU64::default;
+        let ahead = AtomicU64::new(ahead);
         Arc::new(Self { inner, ahead, checks: zero(), peeks: zero(), refunds: zero() })
+    }
+
+    /// Sets its clock further ahead, as if questions took longer to arrive.
+    pub(crate) fn set_ahead(&self, micros: u64) {
+        self.ahead.store(micros, SeqCst);
     }
 
     /// How many checks it was asked to decide.
@@ -53,7 +59,7 @@ impl<B: Backend> Later<B> {
     }
 
     fn decide(&self, batch: &Batch<'_>, mode: Mode) -> Progress {
-        let mut sent = Batch::new(batch.now() + self.ahead);
+        let mut sent = Batch::new(batch.now() + self.ahead.load(SeqCst));
         for check in batch.checks() {
             sent.push(*check).unwrap();
         }
