@@ -9,10 +9,13 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use crate::{Batch, Charge, Error, Policy, Verdict};
 
 mod error;
+mod hash;
 pub mod memory;
 mod noted;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod refusal;
+mod seqlock;
 pub mod wrap;
 
 pub use error::{BackendError, ErrorKind, Fate};

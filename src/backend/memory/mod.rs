@@ -11,22 +11,22 @@
 //! displaces, among a few, the one that has spent least of its limit; keys that are being refused
 //! stay, so a flood of new keys does not set a refused client free.
 
-use std::{
-    future::ready,
-    hash::{BuildHasher, Hasher, RandomState},
-};
+use std::future::ready;
 
-use foldhash::quality::FixedState;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::{
     denial::Denial,
     settlement::{Lone, Several},
     shard::States,
-    table::scale,
 };
-use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats, noted::Noted};
-use crate::{Batch, Charge, Check, Mode, Shape, settle};
+use super::{
+    Backend, BackendError, BoxFuture, Health, Progress, Stats,
+    hash::{KeyHash, scale},
+    noted::Noted,
+    refusal::is_repeatable,
+};
+use crate::{Batch, Charge, Check, Mode, settle};
 
 mod denial;
 mod mark;
@@ -58,7 +58,7 @@ const LEAST_PER_SHARD: usize = 256;
 #[derive(Debug)]
 pub struct MemoryBackend {
     shards: Box<[Shard]>,
-    seed: FixedState,
+    keys: KeyHash,
     tags: Noted,
     max_keys: usize,
 }
@@ -91,7 +91,7 @@ impl MemoryBackend {
         };
         Self {
             shards: (0..shards).map(shard).collect(),
-            seed: seed(),
+            keys: KeyHash::new(),
             tags: Noted::default(),
             max_keys,
         }
@@ -112,13 +112,6 @@ impl MemoryBackend {
         (hash ^ state_tag).max(1)
     }
 
-    #[inline]
-    fn hash(&self, key: &str) -> u64 {
-        let mut hasher = self.seed.build_hasher();
-        hasher.write(key.as_bytes());
-        hasher.finish()
-    }
-
     /// The shard of all states of a key, from other bits than their places in the shard's table.
     #[inline]
     fn shard(&self, hash: u64) -> &Shard {
@@ -133,7 +126,7 @@ impl MemoryBackend {
     #[inline]
     fn settle(&self, batch: &mut Batch<'_>, mode: Mode) {
         let &[check] = batch.checks() else { return self.settle_several(batch, mode) };
-        let hash = self.hash(check.key);
+        let hash = self.keys.of(check.key);
         let shard = self.shard(hash);
         let state_tag = check.policy.state_tag();
         let id = Self::id(hash, state_tag);
@@ -163,7 +156,7 @@ impl MemoryBackend {
     fn settle_several(&self, batch: &mut Batch<'_>, mode: Mode) {
         let mut several = Several::default();
         let place = |check: &Check<'_>| {
-            let (hash, state_tag) = (self.hash(check.key), check.policy.state_tag());
+            let (hash, state_tag) = (self.keys.of(check.key), check.policy.state_tag());
             self.tags.note(state_tag);
             (Self::id(hash, state_tag), self.shard_index(hash))
         };
@@ -194,14 +187,6 @@ impl MemoryBackend {
     }
 }
 
-/// Whether a refusal of this check stays the same answer until it would be admitted.
-#[inline]
-fn is_repeatable(check: &Check<'_>) -> bool {
-    check.cost == 1
-        && !check.policy.counts_refused()
-        && !matches!(check.policy.shape(), Shape::Custom(_))
-}
-
 impl Default for MemoryBackend {
     fn default() -> Self {
         Self::new(Self::DEFAULT_MAX_KEYS)
@@ -221,7 +206,7 @@ impl Backend for MemoryBackend {
     }
 
     fn reset(&self, key: &str) -> BoxFuture<Result<(), BackendError>> {
-        let hash = self.hash(key);
+        let hash = self.keys.of(key);
         let shard = self.shard(hash);
         let mut states = shard.states.lock();
         for tag in self.tags.all() {
@@ -233,7 +218,7 @@ impl Backend for MemoryBackend {
     }
 
     fn refund(&self, charge: Charge<'_>) -> BoxFuture<Result<(), BackendError>> {
-        let hash = self.hash(charge.key);
+        let hash = self.keys.of(charge.key);
         let id = Self::id(hash, charge.policy.state_tag());
         let shard = self.shard(hash);
         let mut states = shard.states.lock();
@@ -265,9 +250,4 @@ impl Backend for MemoryBackend {
         }
         stats
     }
-}
-
-/// A hasher seeded from the randomness that the standard library takes from the operating system.
-fn seed() -> FixedState {
-    FixedState::with_seed(RandomState::new().build_hasher().finish())
 }

@@ -8,6 +8,7 @@
 //! found by linear probing; removal shifts the rest of the run back.
 
 use super::mark::Mark;
+use crate::backend::hash::scale;
 
 /// Half a cache line for a cell, and never across two.
 #[derive(Clone, Debug)]
@@ -161,13 +162,6 @@ impl<V: Clone + Default> Table<V> {
 
 fn free<V: Default>() -> Slot<V> {
     Slot { id: 0, mark: Mark::default(), value: V::default() }
-}
-
-/// `bits / 2^64 · n`, rounded down.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the product's upper half is below n")]
-pub(super) fn scale(bits: u64, n: usize) -> usize {
-    ((u128::from(bits) * n as u128) >> 64) as usize
 }
 
 #[cfg(test)]

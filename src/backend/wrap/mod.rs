@@ -1,7 +1,17 @@
 //! Backends around a backend.
+//!
+//! | to | use |
+//! |---|---|
+//! | refuse what is known to be refused, without asking the store | [`DenialCache`] |
+//! | admit from memory what was taken from the store in lots | [`Leases`] |
+//!
+//! Where both are used, [`Leases`] go outside: what a process holds is then handed out before
+//! anything is refused.
 
+mod counter;
 mod denial;
 mod lease;
+mod sets;
 
 pub use denial::DenialCache;
 pub use lease::Leases;
