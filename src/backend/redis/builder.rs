@@ -16,7 +16,7 @@ use super::{
     sentinel::Sentinels,
     time::ServerTime,
 };
-use crate::Error;
+use crate::{Error, backend::wrap::DenialCache};
 
 /// Where the server is.
 enum Place {
@@ -57,7 +57,7 @@ impl RedisBuilder {
             deadline: Duration::from_millis(100),
             connect_deadline: Duration::from_millis(500),
             connections: available_parallelism().map_or(1, usize::from).max(8),
-            denial_cache: 65_536,
+            denial_cache: DenialCache::<Direct>::DEFAULT_CAPACITY,
             time: ServerTime::default(),
             #[cfg(feature = "redis-tls")]
             certificates: None,
@@ -164,7 +164,7 @@ impl RedisBuilder {
             inspected: AtomicBool::new(false),
         });
         let direct = Direct { shared, lanes: Arc::new(Lanes::new(self.connections)) };
-        Ok(RedisBackend { door: direct })
+        Ok(RedisBackend { door: DenialCache::around(direct).capacity(self.denial_cache) })
     }
 
     fn connect(&self) -> Result<Box<dyn Connect>, Error> {

@@ -16,7 +16,9 @@ use std::{
 };
 
 use self::{direct::Direct, link::Connect, time::ServerTime};
-use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats, noted::Noted};
+use super::{
+    Backend, BackendError, BoxFuture, Health, Progress, Stats, noted::Noted, wrap::DenialCache,
+};
 use crate::{Batch, Charge, Error, Policy};
 
 mod asked;
@@ -55,7 +57,7 @@ pub use builder::RedisBuilder;
 /// ```
 #[derive(Debug)]
 pub struct RedisBackend {
-    door: Direct,
+    door: DenialCache<Direct>,
 }
 
 impl RedisBackend {
