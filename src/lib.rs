@@ -32,6 +32,7 @@
 //! | choose rules by request | [`Condition`], [`preset`], [`Tiers`] |
 //! | run behind proxies | [`net::ClientIp`] |
 //! | ask in a handler how its request stands | [`RateLimitInfo`] |
+//! | share counters between processes | `backend::redis`, [`backend::wrap`] |
 //! | keep counters elsewhere | [`backend::Backend`] |
 //! | count in a way of your own | [`CustomAlgorithm`] |
 //!
@@ -48,6 +49,9 @@
 //! | `jwt` | keys from verified JSON Web Tokens: `JwtVerifier` |
 //! | `session` | keys by `actix-session` |
 //! | `identity` | users of `actix-identity` |
+//! | `redis` | counters in Redis or Valkey, standalone or behind Sentinel: `backend::redis` |
+//! | `redis-cluster` | the same in a Redis Cluster |
+//! | `redis-tls` | the same over encrypted connections |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
@@ -105,7 +109,7 @@ pub mod __private {
 }
 
 /// The pages of the repository, whose programs compile.
-#[cfg(all(doctest, feature = "jwt"))]
+#[cfg(all(doctest, feature = "jwt", feature = "redis"))]
 mod pages {
     #[doc = include_str!("../README.md")]
     mod readme {}
@@ -113,4 +117,6 @@ mod pages {
     mod keys {}
     #[doc = include_str!("../docs/middleware.md")]
     mod middleware {}
+    #[doc = include_str!("../docs/redis.md")]
+    mod redis {}
 }
