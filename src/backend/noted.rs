@@ -34,6 +34,12 @@ impl Noted {
         }
     }
 
+    /// The first few numbers that were noted, without a lock; 0 where there are no more.
+    #[cfg(feature = "redis")]
+    pub(super) fn first(&self) -> [u64; QUICK] {
+        std::array::from_fn(|index| self.quick[index].load(Relaxed))
+    }
+
     /// Every number that was noted.
     pub(super) fn all(&self) -> Vec<u64> {
         self.all.lock().clone()

@@ -2,7 +2,7 @@
 
 use super::{
     direct::unsupported,
-    encode::Group,
+    encode::{Asking, Group},
     fault,
     layout::Kind,
     replay::{self, Reply},
@@ -70,9 +70,10 @@ impl Asked {
         batch
     }
 
-    /// What is sent, with windows on the clock as they are at `at`.
-    pub(super) fn group(&self, at: Timestamp) -> Result<Group, BackendError> {
-        Group::of(&self.batch(), self.mode, at).ok_or_else(unsupported)
+    /// What is sent, with windows on the clock as they are at `at`, of which some have these periods.
+    pub(super) fn group(&self, at: Timestamp, periods: &[u64]) -> Result<Group, BackendError> {
+        let asking = Asking { mode: self.mode, at, periods };
+        Group::of(&self.batch(), asking).ok_or_else(unsupported)
     }
 
     pub(super) fn verdict(&self, reply: &Reply) -> Option<Verdict> {

@@ -10,17 +10,15 @@ use tokio::time::timeout;
 
 use super::{
     Shared,
+    answer::{Answer as Found, GroupFault, unexpected},
     encode::{Group, array, text, uint},
     fault,
     job::{Answer, Job},
     link::{Connection, late},
-    replay::{Outcome, Reply},
+    replay::Reply,
     script::{CHECK, ScriptCall},
 };
-use crate::{
-    Timestamp,
-    backend::{BackendError, ErrorKind as Kind, Fate},
-};
+use crate::backend::BackendError;
 
 /// Why a connection is of no use any more.
 pub(super) type Ended = Option<BackendError>;
@@ -59,7 +57,7 @@ pub(super) async fn carry_out(
 async fn decide(shared: &Shared, connection: &dyn Connection, mut checks: Checks) -> Ended {
     let call = combined(shared, &mut checks);
     match run_script(shared, connection, &call).await {
-        Ok(value) => distribute(shared, value, checks),
+        Ok(value) => distribute(shared, &value, checks),
         Err(error) => {
             let fault = fault::of(&error, true);
             for (_, answer) in checks {
@@ -83,18 +81,38 @@ fn tell(connection: &dyn Connection, result: RedisResult<Value>, answer: Answer<
     connection.is_ended_by(&error).then_some(fault)
 }
 
-/// One call for all checks.
+/// One call for all checks, in the order in which they came.
 fn combined(shared: &Shared, checks: &mut Checks) -> ScriptCall {
-    let size: usize = checks.iter().map(|(group, _)| group.message.len()).sum();
-    let mut argument = Vec::with_capacity(size + 64);
-    array(&mut argument, checks.len() + 2);
+    let mut different: Vec<Vec<u8>> = Vec::new();
+    let mut number_of = |check: &[u8]| {
+        let found = different.iter().position(|known| known == check);
+        let index = found.unwrap_or_else(|| {
+            different.push(check.to_vec());
+            different.len() - 1
+        });
+        index as u64 + 1
+    };
+    let mut asked = Vec::with_capacity(2 * checks.len() + 16);
+    array(&mut asked, checks.len());
+    for (group, _) in &*checks {
+        if !group.stands_alone() {
+            array(&mut asked, 2 * group.keys.len());
+        }
+        for (message, shared) in group.checks() {
+            uint(&mut asked, number_of(message));
+            if !group.stands_alone() {
+                uint(&mut asked, shared as u64);
+            }
+        }
+    }
+    let mut argument = Vec::with_capacity(asked.len() + 256);
+    array(&mut argument, 4);
     uint(&mut argument, shared.time.given());
     text(&mut argument, &unique_name(shared.instance));
-    let mut keys = Vec::with_capacity(checks.len());
-    for (group, _) in checks {
-        argument.extend_from_slice(&group.message);
-        keys.append(&mut group.keys);
-    }
+    array(&mut argument, different.len());
+    argument.extend(different.iter().flatten());
+    argument.append(&mut asked);
+    let keys = checks.iter_mut().flat_map(|(group, _)| std::mem::take(&mut group.keys)).collect();
     ScriptCall { script: &CHECK, keys, argument }
 }
 
@@ -136,18 +154,11 @@ async fn within(
 }
 
 /// Gives each group its part of the answer.
-fn distribute(shared: &Shared, value: Value, checks: Checks) -> Ended {
-    let mut numbers = match value {
-        Value::Array(values) => values.into_iter(),
-        _ => Vec::new().into_iter(),
-    };
-    let now = match numbers.next() {
-        Some(Value::Int(now)) => u64::try_from(now).ok().map(Timestamp::from_micros),
-        _ => None,
-    };
+fn distribute(shared: &Shared, value: &Value, checks: Checks) -> Ended {
+    let mut found = Found::of(value);
     let mut ended = None;
     for (group, answer) in checks {
-        let part = now.ok_or_else(unexpected).and_then(|now| part_of(&group, now, &mut numbers));
+        let part = found.as_mut().ok_or_else(unexpected).and_then(|found| found.part_of(&group));
         if let Err(GroupFault { error, code }) = &part
             && fault::needs_another_server(code.as_deref())
             && !shared.is_cluster()
@@ -157,44 +168,4 @@ fn distribute(shared: &Shared, value: Value, checks: Checks) -> Ended {
         let _ = answer.send(part.map_err(|fault| fault.error));
     }
     ended
-}
-
-/// Why a group has no answer.
-struct GroupFault {
-    error: BackendError,
-    code: Option<String>,
-}
-
-fn unexpected() -> GroupFault {
-    GroupFault { error: BackendError::new(Kind::Protocol, Fate::Unknown), code: None }
-}
-
-fn part_of(
-    group: &Group,
-    now: Timestamp,
-    values: &mut impl Iterator<Item = Value>,
-) -> Result<Reply, GroupFault> {
-    let outcome = match values.next() {
-        Some(Value::Int(number)) => Outcome::of(number).ok_or_else(unexpected)?,
-        Some(Value::BulkString(text)) => {
-            let text = String::from_utf8_lossy(&text);
-            let code = text.split_whitespace().next().map(str::to_owned);
-            return Err(GroupFault { error: fault::of_group(&text), code });
-        }
-        _ => return Err(unexpected()),
-    };
-    let count = match outcome {
-        Outcome::Stale => 0,
-        Outcome::Counted => 3 * (group.checks + group.logs),
-        Outcome::Refused | Outcome::Charged => 3 * group.checks,
-    };
-    let number = |value| match value {
-        Value::Int(number) => Some(number),
-        _ => None,
-    };
-    let numbers: Vec<_> = values.take(count).map_while(number).collect();
-    if numbers.len() < count {
-        return Err(unexpected());
-    }
-    Ok(Reply { now, outcome, numbers })
 }

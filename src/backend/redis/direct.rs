@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::{
     Shared,
     asked::Asked,
-    encode::{self, array, int, uint},
+    encode::{self, Asking, array, int, uint},
     fault, health,
     job::Job,
     lanes::Lanes,
@@ -61,7 +61,7 @@ impl Direct {
     /// What the server answers about checks that one call can be about.
     pub(super) async fn reply(&self, asked: &Asked) -> Result<super::replay::Reply, BackendError> {
         for _ in 0..WINDOWS_MISSED {
-            let group = asked.group(self.shared.time.estimate())?;
+            let group = asked.group(self.shared.time.estimate(), &self.shared.periods.first())?;
             let reply = self.send(|answer| Job::Check(group, answer)).await?;
             self.shared.time.learn(reply.now);
             if reply.outcome != super::replay::Outcome::Stale {
@@ -95,7 +95,8 @@ impl Direct {
         let window = charged_at.unwrap_or_else(|| self.shared.time.estimate());
         let (key, message) = {
             let check = Check { key: &check.key, policy: &check.policy, cost: check.cost };
-            encode::check(&check, window).ok_or_else(unsupported)?
+            let asking = Asking { mode: Mode::Charge, at: window, periods: &[] };
+            encode::check(&check, asking).ok_or_else(unsupported)?
         };
         let mut argument = Vec::with_capacity(message.len() + 24);
         array(&mut argument, 3);

@@ -46,6 +46,15 @@ impl Kind {
         })
     }
 
+    /// How many numbers the script tells of a state.
+    pub(super) fn numbers(self) -> usize {
+        match self {
+            Self::ClockWindow => 1,
+            Self::Gcra | Self::TokenBucket | Self::LeakyBucket => 2,
+            Self::FirstRequestWindow | Self::WindowCounter | Self::Log => 3,
+        }
+    }
+
     /// The key of a state; `window` is the start of a window on the clock.
     pub(super) fn state_key(self, key: &str, window: Timestamp) -> String {
         match self {

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{Batch, Charge, Error, Policy};
 
+mod answer;
 mod asked;
 mod builder;
 mod call;

@@ -4,11 +4,12 @@
 //! The server has decided and charged; its states are replayed so that limits, resets and retries are
 //! computed in one place, [`settle`].
 
+use actix_smart_ratelimit_core::algorithm::window::Window;
 use arrayvec::ArrayVec;
 
 use crate::{
     Batch, Cell, Decision, Entries, MAX_CHECKS, Mode, Shape, Step, Store, Timestamp, Verdict,
-    settle,
+    WindowStart, settle,
 };
 
 /// How a group fared, by its number in the scripts.
@@ -35,7 +36,7 @@ impl Outcome {
 pub(super) struct Reply {
     pub(super) now: Timestamp,
     pub(super) outcome: Outcome,
-    /// Three for each check, then three for each log that stands otherwise since.
+    /// Those of each check's state, then those of each log that stands otherwise since.
     pub(super) numbers: Vec<i64>,
 }
 
@@ -46,6 +47,13 @@ pub(super) fn verdict(mut batch: Batch<'_>, mode: Mode, reply: &Reply) -> Option
     settle(&mut batch, &mut store, reply.now, mode);
     let charged = mode == Mode::Charge && batch.verdict().is_allowed();
     (charged == (reply.outcome == Outcome::Charged)).then(|| batch.into_verdict())
+}
+
+/// The verdict of a batch as if it had only been looked at, though it was charged and had to give back.
+pub(super) fn looked(mut batch: Batch<'_>, reply: &Reply) -> Option<Verdict> {
+    let mut store = Found::of(&batch, reply)?;
+    settle(&mut batch, &mut store, reply.now, Mode::Peek);
+    Some(batch.into_verdict())
 }
 
 /// States that a server told.
@@ -89,32 +97,50 @@ impl Entries for Log {
 
 impl Found {
     pub(super) fn of(batch: &Batch<'_>, reply: &Reply) -> Option<Self> {
-        let mut triples = reply.numbers.chunks_exact(3);
+        let mut numbers = reply.numbers.iter().copied();
         let mut states = ArrayVec::<State, MAX_CHECKS>::new();
         for (index, check) in batch.checks().iter().enumerate() {
-            let triple = triples.next()?;
             let same = |other: &crate::Check<'_>| {
                 other.key == check.key && other.policy.state_tag() == check.policy.state_tag()
             };
             let root = batch.checks()[..index].iter().position(same).unwrap_or(index);
-            let is_log = matches!(check.policy.shape(), Shape::Log(_));
-            let state = State {
-                root,
-                cell: if is_log { None } else { cell(check.policy.shape(), triple)? },
-                log: if is_log { log(triple)? } else { Log::default() },
-                after: None,
-                seen: false,
-            };
-            states.try_push(state).ok()?;
+            let (mut cell, mut log) = (None, Log::default());
+            match check.policy.shape() {
+                Shape::Log(_) => log = Log::read(&mut numbers)?,
+                Shape::Window(window) if is_on_clock(window) => {
+                    let start = reply.now - reply.now.as_micros() % window.period();
+                    cell = counted(start.as_micros(), 0, unsigned(numbers.next()?)?);
+                }
+                Shape::Window(_) => {
+                    let [start, previous, current] = take(&mut numbers)?;
+                    cell = match unsigned(start) {
+                        Some(start) => counted(start, unsigned(previous)?, unsigned(current)?),
+                        None => None,
+                    };
+                }
+                _ => {
+                    let [whole, rest] = take(&mut numbers)?;
+                    cell = unsigned(whole).map(|whole| Cell(whole, unsigned(rest).unwrap_or(0)));
+                }
+            }
+            states.try_push(State { root, cell, log, after: None, seen: false }).ok()?;
         }
         if reply.outcome == Outcome::Counted {
             for (state, check) in states.iter_mut().zip(batch.checks()) {
                 if matches!(check.policy.shape(), Shape::Log(_)) {
-                    state.after = Some(log(triples.next()?)?);
+                    state.after = Some(Log::read(&mut numbers)?);
                 }
             }
         }
         Some(Self { states })
+    }
+}
+
+impl Log {
+    fn read(numbers: &mut impl Iterator<Item = i64>) -> Option<Self> {
+        let [used, newest, reach] = take(numbers)?;
+        let time = |micros| unsigned(micros).map(Timestamp::from_micros);
+        Some(Self { used: unsigned(used)?, newest: time(newest), reach: time(reach) })
     }
 }
 
@@ -148,20 +174,25 @@ impl Store for Found {
     fn append(&mut self, _: usize, _: Timestamp, _: u32, _: &Decision, _: u64) {}
 }
 
-fn cell(shape: &Shape, triple: &[i64]) -> Option<Option<Cell>> {
-    let &[first, second, third] = triple else { return None };
-    let Ok(first) = u64::try_from(first) else { return Some(None) };
-    let (second, third) = (u64::try_from(second).ok()?, u64::try_from(third).ok()?);
-    Some(Some(match shape {
-        Shape::Window(_) => {
-            Cell(first, second.min(u32::MAX.into()) << 32 | third.min(u32::MAX.into()))
-        }
-        _ => Cell(first, second),
-    }))
+fn take<const N: usize>(numbers: &mut impl Iterator<Item = i64>) -> Option<[i64; N]> {
+    let mut taken = [0; N];
+    for slot in &mut taken {
+        *slot = numbers.next()?;
+    }
+    Some(taken)
 }
 
-fn log(triple: &[i64]) -> Option<Log> {
-    let &[used, newest, reach] = triple else { return None };
-    let time = |micros| u64::try_from(micros).ok().map(Timestamp::from_micros);
-    Some(Log { used: u64::try_from(used).ok()?, newest: time(newest), reach: time(reach) })
+/// `None` below zero, by which the scripts say that there is nothing.
+fn unsigned(number: i64) -> Option<u64> {
+    u64::try_from(number).ok()
+}
+
+/// The cell of a window.
+fn counted(start: u64, previous: u64, current: u64) -> Option<Cell> {
+    let most = u64::from(u32::MAX);
+    Some(Cell(start, previous.min(most) << 32 | current.min(most)))
+}
+
+fn is_on_clock(window: &Window) -> bool {
+    !window.is_weighted() && window.start() == WindowStart::Clock
 }

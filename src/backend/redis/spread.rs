@@ -9,7 +9,7 @@ use super::{
     asked::Asked,
     direct::{Direct, unexpected},
     layout::Kind,
-    replay::{Outcome, Reply, verdict},
+    replay::{Outcome, Reply, looked},
 };
 use crate::{
     Mode, Shape, Timestamp, Verdict,
@@ -103,41 +103,25 @@ fn with_fate(error: &BackendError, given_back: bool) -> BackendError {
     BackendError::with_source(error.kind(), Fate::Unknown, error.clone())
 }
 
-/// One verdict over the states that the servers found.
+/// One verdict of those that the servers came to. A part that gave back what it took tells how it was
+/// before.
 fn whole(asked: &Asked, parts: &[Part], replies: &[Reply], charged: bool) -> Option<Verdict> {
-    let now = replies.iter().map(|reply| reply.now).max()?;
-    let mut states = vec![[0; 3]; asked.len()];
-    let mut after = vec![None; asked.len()];
+    let mut decisions = vec![None; asked.len()];
+    let mut times = vec![Timestamp::ZERO; asked.len()];
     for (part, reply) in parts.iter().zip(replies) {
-        let mut triples =
-            reply.numbers.chunks_exact(3).filter_map(|t| <[i64; 3]>::try_from(t).ok());
-        for place in &part.places {
-            states[*place] = triples.next()?;
-        }
-        for (place, triple) in logs(part).zip(triples) {
-            after[place] = Some(triple);
+        let decided = part.asked.verdict(reply)?;
+        let gave_back = !charged && reply.outcome == Outcome::Charged;
+        let before = if gave_back { looked(part.asked.batch(), reply)? } else { decided.clone() };
+        for (index, place) in part.places.iter().enumerate() {
+            let counted = part.asked.checks[index].policy.counts_refused();
+            let told = if counted { &decided } else { &before };
+            decisions[*place] = told.decisions().get(index).copied();
+            times[*place] = reply.now;
         }
     }
-    let counted = after.iter().any(Option::is_some);
-    let is_log = |place: &usize| matches!(asked.checks[*place].policy.shape(), Shape::Log(_));
-    let later = (0..asked.len()).filter(is_log).map(|place| after[place].unwrap_or(states[place]));
-    let mut numbers = states.concat();
-    if counted {
-        numbers.extend(later.flatten());
-    }
-    let outcome = match (charged, counted) {
-        (true, _) => Outcome::Charged,
-        (false, true) => Outcome::Counted,
-        (false, false) => Outcome::Refused,
-    };
-    verdict(asked.batch(), asked.mode, &Reply { now, outcome, numbers })
-}
-
-fn logs(part: &Part) -> impl Iterator<Item = usize> {
-    let checks = part.places.iter().zip(&part.asked.checks);
-    checks
-        .filter(|(_, check)| matches!(check.policy.shape(), Shape::Log(_)))
-        .map(|(place, _)| *place)
+    let decisions = decisions.into_iter().collect::<Option<Vec<_>>>()?;
+    let deciding = Verdict::new(Timestamp::ZERO, decisions.iter().copied()).deciding();
+    Some(Verdict::new(*times.get(deciding)?, decisions))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 -- Sliding window. The rule: core, algorithm::log.
 --
--- A check is {kind, shared, cost, counted, limit, period}. The log is a sorted set with one member for
+-- A check is {kind, mode, cost, counted, limit, period}. The log is a sorted set with one member for
 -- each permit, scored by its time in seconds. A state is {used, newest, older, longest}: permits
 -- taken in the last period, the time of the latest or -1, how many members are older than a period, and
 -- how far back in milliseconds the key's policies look.

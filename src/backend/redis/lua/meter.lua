@@ -1,6 +1,6 @@
 -- Token bucket, leaky bucket and GCRA. The rule: core, algorithm::meter.
 --
--- A time is whole microseconds and a rest in units of 1/R. A check is {kind, shared, cost, counted, R,
+-- A time is whole microseconds and a rest in units of 1/R. A check is {kind, mode, cost, counted, R,
 -- P, capacity, tolerance, its rest, first, its rest, charge, its rest, field}: R permits come back in
 -- P microseconds, R = 0 means none ever do and time stands still at 0; `charge` is the time that
 -- `cost` permits take. A state is {whole, rest, ahead}: the theoretical arrival time, whole -1 where

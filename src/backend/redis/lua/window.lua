@@ -1,7 +1,8 @@
 -- Fixed window and sliding window counter. The rule: core, algorithm::window.
 --
--- A check is {kind, shared, cost, counted, limit, period, window}: for windows on the clock `window`
--- is the start that the key was made for, for the counter it is the field of the hash.
+-- A check is {kind, mode, cost, counted, limit, period, window, ends, cost as text}: for windows on the
+-- clock `window` is the start that the key was made for and `ends` when the key may be forgotten, in
+-- milliseconds; for the counter `window` is the field of the hash.
 -- A state is {start, previous, current}; start is -1 where nothing is stored.
 
 local CLOCK, FIRST, COUNTER = 1, 2, 3
@@ -96,11 +97,9 @@ local function window_store(check, key, was, state)
     keep_until(key, start + 2 * period, new)
   elseif kind == CLOCK then
     if was[3] == 0 then
-      redis.call('SET', key, string.format('%d', current), 'PXAT',
-        string.format('%d', math.ceil((start + period) / 1000) + SLACK))
+      redis.call('SET', key, string.format('%d', current), 'PXAT', check[8])
     else
       redis.call('INCRBY', key, string.format('%d', current - was[3]))
-      keep_until(key, start + period, false)
     end
   else
     -- The expiry is where the window ends, so it is no later than that.
