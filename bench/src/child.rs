@@ -47,18 +47,30 @@ impl Process {
         Ok(line.trim_end().to_owned())
     }
 
+    /// Lets a child that waits for the end of its input clean up and leave.
+    pub(crate) fn close(&mut self) {
+        drop(self.child.stdin.take());
+        // Fails only when the child is gone already.
+        let _ = self.child.wait();
+    }
+
     /// Processor time that all threads of the child have used so far.
     pub(crate) fn cpu_time(&self) -> Result<Duration> {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let tasks = fs::read_dir(tasks).context("reading CPU time, which only Linux tells")?;
-        let mut nanoseconds = 0;
-        for task in tasks {
-            let statistics = fs::read_to_string(task?.path().join("schedstat"))?;
-            let used = statistics.split(' ').next();
-            nanoseconds += used.context("schedstat is empty")?.parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(nanoseconds))
+        cpu_time(self.child.id())
     }
+}
+
+/// Processor time that all threads of a process have used so far.
+pub(crate) fn cpu_time(process: u32) -> Result<Duration> {
+    let tasks = format!("/proc/{process}/task");
+    let tasks = fs::read_dir(tasks).context("reading CPU time, which only Linux tells")?;
+    let mut nanoseconds = 0;
+    for task in tasks {
+        let statistics = fs::read_to_string(task?.path().join("schedstat"))?;
+        let used = statistics.split(' ').next();
+        nanoseconds += used.context("schedstat is empty")?.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 impl Drop for Process {

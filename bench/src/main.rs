@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p bench -- memory
 //! cargo run --release -p bench -- http --filter refused --json
+//! cargo run --release -p bench -- redis --filter flood
 //! ```
 //!
 //! A group of cases is one module with one `run` function that answers rows;
@@ -21,6 +22,7 @@ mod memory;
 mod ours;
 mod peer;
 mod pin;
+mod redis;
 mod table;
 
 use anyhow::{Result, bail};
@@ -42,9 +44,14 @@ enum Group {
     Memory,
     /// One Actix request with the middleware, in process and over sockets.
     Http,
+    /// Decisions that processes share on a private Redis server.
+    Redis,
     /// One HTTP server, started by the `http` group.
     #[command(hide = true)]
     Serve(http::serve::Args),
+    /// One Redis server, started by the `redis` group.
+    #[command(hide = true)]
+    KeepRedis(redis::server::Args),
     /// One count of resident bytes, started by the `memory` group.
     #[command(hide = true)]
     Resident(bytes::Args),
@@ -80,6 +87,8 @@ fn main() -> Result<()> {
             rows
         }
         Group::Http => http::run(options)?,
+        Group::Redis => redis::run(options)?,
+        Group::KeepRedis(args) => return redis::server::keep(args),
         Group::Serve(args) => return http::serve::run(args),
         Group::Resident(args) => return bytes::resident(args),
     };

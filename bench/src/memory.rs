@@ -190,7 +190,7 @@ fn filled<L: Check>(limiter: L, keys: usize) -> Result<L> {
 }
 
 /// The keys `0..count` in an order that looks random and is the same on every run.
-fn shuffled(count: usize) -> Vec<String> {
+pub(crate) fn shuffled(count: usize) -> Vec<String> {
     let mut order: Vec<usize> = (0..count).collect();
     let hasher = BuildHasherDefault::<DefaultHasher>::new();
     order.sort_by_cached_key(|index| hasher.hash_one(index));

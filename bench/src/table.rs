@@ -11,7 +11,7 @@ const LEGEND: &str = "\
 value: median of interleaved rounds.
 ratio: ours ÷ contender, median of the rounds' quotients.
        Costs (ns, µs, bytes): below 1, ours is cheaper.
-       Throughput (requests/s): above 1, ours is faster.";
+       Throughput (decisions/s, requests/s): above 1, ours is faster.";
 
 /// One contender's result in one case.
 #[derive(Debug, Clone, Serialize)]

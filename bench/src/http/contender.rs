@@ -22,6 +22,13 @@ pub(crate) enum Contender {
     ActixGovernorHeaders,
     ActixExtensible,
     ActixExtensibleHeaders,
+    /// Ours and the following on Redis.
+    OursRedis,
+    OursRedisLegacyIetf,
+    ActixExtensibleRedis,
+    ActixExtensibleRedisHeaders,
+    /// Writes no header fields.
+    ActixLimitation,
 }
 
 impl Contender {
@@ -35,7 +42,7 @@ impl Contender {
     pub(super) fn our_headers(self) -> Headers {
         match self {
             Self::OursLegacy => Headers::Legacy,
-            Self::OursLegacyIetf => Headers::LegacyAndIetf,
+            Self::OursLegacyIetf | Self::OursRedisLegacyIetf => Headers::LegacyAndIetf,
             _ => Headers::Off,
         }
     }
@@ -68,16 +75,20 @@ fn with_headers(mut builder: HttpResponseBuilder) -> HttpResponseBuilder {
 /// Runs `$body` with `$app` bound to a factory of the contender's application.
 ///
 /// A macro, since each wrapped `App` has a type of its own that has no name.
-/// To be used where an Actix runtime is running and `?` takes any error.
+/// To be used where an Actix runtime is running and `?` takes any error. `$store`
+/// is the address of the Redis server, if there is one.
 macro_rules! with_app {
-    ($contender:expr, $outcome:expr, |$app:ident| $body:expr) => {{
+    ($contender:expr, $outcome:expr, $store:expr, |$app:ident| $body:expr) => {{
         use ::actix_governor::Governor;
-        use ::actix_web::{App, web::get};
+        use ::actix_web::{App, web::Data, web::get};
+        use ::anyhow::Context as _;
         use $crate::http::contender::{Contender, hello, hello_with_headers, refusal};
         use $crate::ours;
-        use $crate::peer::{actix_extensible, actix_governor};
+        use $crate::peer::{actix_extensible, actix_governor, actix_limitation};
 
         let outcome: ours::Outcome = $outcome;
+        let store: Option<&str> = $store;
+        let store = store.context("this contender needs a Redis server");
         match $contender {
             Contender::Bare => {
                 let $app = || App::new().route("/", get().to(hello));
@@ -115,6 +126,30 @@ macro_rules! with_app {
                 let $app = move || {
                     let limiter = actix_extensible::middleware(&backend, outcome, headers);
                     App::new().wrap(limiter).route("/", get().to(hello))
+                };
+                $body
+            }
+            Contender::OursRedis | Contender::OursRedisLegacyIetf => {
+                let headers = $contender.our_headers();
+                let limiter = ours::redis_http_limiter(store?, headers, outcome)?;
+                let $app =
+                    move || App::new().wrap(ours::middleware(&limiter)).route("/", get().to(hello));
+                $body
+            }
+            Contender::ActixExtensibleRedis | Contender::ActixExtensibleRedisHeaders => {
+                let headers = $contender == Contender::ActixExtensibleRedisHeaders;
+                let backend = actix_extensible::redis_backend(store?).await?;
+                let $app = move || {
+                    let limiter = actix_extensible::middleware(&backend, outcome, headers);
+                    App::new().wrap(limiter).route("/", get().to(hello))
+                };
+                $body
+            }
+            Contender::ActixLimitation => {
+                let limiter = Data::new(actix_limitation::limiter(store?)?);
+                let $app = move || {
+                    let app = App::new().app_data(Data::clone(&limiter));
+                    app.wrap(::actix_limitation::RateLimiter::default()).route("/", get().to(hello))
                 };
                 $body
             }

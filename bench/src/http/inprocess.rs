@@ -95,7 +95,7 @@ fn prepared(
 ) -> Result<measure::Contender<'static, f64>> {
     let slices = Rc::clone(runtime);
     runtime.block_on(async {
-        with_app!(contender, Outcome::Admitted, |app| {
+        with_app!(contender, Outcome::Admitted, None, |app| {
             let service = init_service(app()).await;
             Ok(measure::Contender::new(contender.name(), move || {
                 slices.block_on(slice(&service, requests))

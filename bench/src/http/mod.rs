@@ -4,7 +4,7 @@ mod contender;
 mod inprocess;
 mod load;
 pub(crate) mod serve;
-mod socket;
+pub(crate) mod socket;
 
 use anyhow::{Context, Result};
 

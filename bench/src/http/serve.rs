@@ -19,21 +19,26 @@ pub(crate) struct Args {
     contender: Contender,
     #[arg(long)]
     outcome: Outcome,
+    /// The address of a Redis server.
+    #[arg(long)]
+    store: Option<String>,
 }
 
 impl Args {
-    pub(super) fn new(contender: Contender, outcome: Outcome) -> Self {
-        Self { contender, outcome }
+    pub(super) fn new(contender: Contender, outcome: Outcome, store: Option<String>) -> Self {
+        Self { contender, outcome, store }
     }
 
     pub(super) fn command_line(&self) -> Vec<String> {
         let outcome = self.outcome.to_possible_value();
         let outcome = outcome.map_or_else(String::new, |value| value.get_name().to_owned());
-        vec![
+        let mut line = vec![
             "serve".to_owned(),
             format!("--contender={}", self.contender.name()),
             format!("--outcome={outcome}"),
-        ]
+        ];
+        line.extend(self.store.iter().map(|store| format!("--store={store}")));
+        line
     }
 }
 
@@ -43,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     child::end_with_parent();
     pin::this_thread(pin::SERVER_CORE)?;
     System::new().block_on(async {
-        with_app!(args.contender, args.outcome, |app| {
+        with_app!(args.contender, args.outcome, args.store.as_deref(), |app| {
             let server = HttpServer::new(app)
                 .workers(1)
                 .disable_signals()

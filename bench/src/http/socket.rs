@@ -15,6 +15,7 @@ use super::{Case, participants, samples_of, selected};
 use crate::child::Process;
 use crate::measure::{self, Samples, interleave};
 use crate::ours::Outcome;
+use crate::redis::server::Server as Store;
 use crate::table::{self, Row};
 use crate::{Options, pin};
 
@@ -51,6 +52,25 @@ const REFUSED: [Case; 1] = [Case {
     ],
 }];
 
+/// The windows of one address on Redis, which shares a core with the load.
+const ON_REDIS: [Case; 2] = [
+    Case {
+        name: "redis, socket, admitted, headers off",
+        ours: Contender::OursRedis,
+        others: &[Contender::Bare, Contender::ActixExtensibleRedis, Contender::ActixLimitation],
+    },
+    Case {
+        name: "redis, socket, admitted, headers on",
+        ours: Contender::OursRedisLegacyIetf,
+        others: &[
+            Contender::Bare,
+            Contender::BareHeaders,
+            Contender::ActixExtensibleRedisHeaders,
+            Contender::ActixLimitation,
+        ],
+    },
+];
+
 /// Length of one slice; a fifth of it comes before as warming.
 const WINDOW: Duration = Duration::from_millis(400);
 const QUICK_WINDOW: Duration = Duration::from_millis(40);
@@ -64,13 +84,28 @@ struct Slice {
 
 /// Measures the selected cases, admitted and refused apart.
 pub(super) fn run(options: &Options) -> Result<Vec<Row>> {
-    let mut rows = outcome(options, &ADMITTED, Outcome::Admitted)?;
-    rows.extend(outcome(options, &REFUSED, Outcome::Refused)?);
+    let mut rows = outcome(options, &selected(options, &ADMITTED), Outcome::Admitted, None)?;
+    rows.extend(outcome(options, &selected(options, &REFUSED), Outcome::Refused, None)?);
     Ok(rows)
 }
 
-fn outcome(options: &Options, cases: &[Case], outcome: Outcome) -> Result<Vec<Row>> {
-    let cases = selected(options, cases);
+/// Measures the selected cases whose state is kept in Redis.
+pub(crate) fn run_on_redis(options: &Options) -> Result<Vec<Row>> {
+    let cases = selected(options, &ON_REDIS);
+    if cases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut store = Store::start(pin::LOCAL_CORE)?;
+    outcome(options, &cases, Outcome::Admitted, Some(&mut store))
+}
+
+/// Each contender gets a database of `store`, if there is one.
+fn outcome(
+    options: &Options,
+    cases: &[&Case],
+    outcome: Outcome,
+    mut store: Option<&mut Store>,
+) -> Result<Vec<Row>> {
     if cases.is_empty() {
         return Ok(Vec::new());
     }
@@ -80,10 +115,11 @@ fn outcome(options: &Options, cases: &[Case], outcome: Outcome) -> Result<Vec<Ro
     } else {
         (measure::ROUNDS, WINDOW)
     };
-    let mut contenders = participants(&cases)
+    let mut contenders = participants(cases)
         .into_iter()
         .map(|contender| {
-            let mut server = Server::start(contender, outcome)?;
+            let store = store.as_mut().map(|store| store.next_url()).transpose()?;
+            let mut server = Server::start(contender, outcome, store)?;
             let slice = move || server.slice(window);
             Ok(measure::Contender::new(contender.name(), slice))
         })
@@ -139,8 +175,8 @@ struct Server {
 }
 
 impl Server {
-    fn start(contender: Contender, outcome: Outcome) -> Result<Self> {
-        let mut process = Process::spawn(Args::new(contender, outcome).command_line())?;
+    fn start(contender: Contender, outcome: Outcome, store: Option<String>) -> Result<Self> {
+        let mut process = Process::spawn(Args::new(contender, outcome, store).command_line())?;
         let address = process.line()?;
         Ok(Self {
             address: address.parse().context("reading the server's address")?,

@@ -2,7 +2,9 @@
 
 pub(crate) mod actix_extensible;
 pub(crate) mod actix_governor;
+pub(crate) mod actix_limitation;
 pub(crate) mod governor;
+pub(crate) mod redis_rs;
 
 use std::time::Duration;
 

@@ -1,7 +1,13 @@
-//! Our side of every case, and the only file that knows our API.
+//! Our side of every case, and the only place that knows our API.
+
+pub(crate) mod redis;
+
+use std::time::Duration;
 
 use actix_smart_ratelimit::{
-    self as smart, Batch, Check, Clock, MemoryBackend, Policy, Rate, RateLimiter,
+    self as smart, Batch, Check, Clock, MemoryBackend, OnError, Policy, Rate, RateLimiter,
+    RateLimiterBuilder,
+    backend::redis::RedisBackend,
     backend::{Backend, Progress},
 };
 use actix_web::{
@@ -34,17 +40,41 @@ impl Outcome {
     }
 }
 
+/// Long enough for a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Permits per hour for all keys together.
 const AMPLE: usize = 2_000_000_000;
 
-/// The algorithms whose state is a cell; the exact log is not among them.
+/// The algorithms by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Algorithm {
     FixedWindow,
+    /// The exact log, the only one whose state grows with what it admits.
+    SlidingWindow,
     SlidingWindowCounter,
     TokenBucket,
     LeakyBucket,
     Gcra,
+}
+
+impl Algorithm {
+    /// The name on the command line and in the results.
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    fn smart(self) -> smart::Algorithm {
+        match self {
+            Self::FixedWindow => smart::Algorithm::FixedWindow,
+            Self::SlidingWindow => smart::Algorithm::SlidingWindow,
+            Self::SlidingWindowCounter => smart::Algorithm::SlidingWindowCounter,
+            Self::TokenBucket => smart::Algorithm::TokenBucket,
+            Self::LeakyBucket => smart::Algorithm::LeakyBucket,
+            Self::Gcra => smart::Algorithm::Gcra,
+        }
+    }
 }
 
 /// Which header profiles the middleware writes.
@@ -65,14 +95,7 @@ pub(crate) struct Limiter {
 impl Limiter {
     /// A limiter that holds at most `max_keys` keys, of which about half are in use.
     pub(crate) fn new(algorithm: Algorithm, outcome: Outcome, max_keys: usize) -> Result<Self> {
-        let algorithm = match algorithm {
-            Algorithm::FixedWindow => smart::Algorithm::FixedWindow,
-            Algorithm::SlidingWindowCounter => smart::Algorithm::SlidingWindowCounter,
-            Algorithm::TokenBucket => smart::Algorithm::TokenBucket,
-            Algorithm::LeakyBucket => smart::Algorithm::LeakyBucket,
-            Algorithm::Gcra => smart::Algorithm::Gcra,
-        };
-        let policy = Policy::new(algorithm, Rate::per_hour(outcome.per_hour(max_keys)));
+        let policy = Policy::new(algorithm.smart(), Rate::per_hour(outcome.per_hour(max_keys)));
         Ok(Self { backend: MemoryBackend::new(max_keys), policy, clock: Clock::System })
     }
 
@@ -85,22 +108,43 @@ impl Limiter {
     }
 }
 
-/// What servers share: a limiter on the memory backend, keyed by peer address.
+/// What servers share: a limiter keyed by peer address.
 #[derive(Clone)]
 pub(crate) struct HttpLimiter {
     limiter: RateLimiter,
     rate: Rate,
 }
 
-/// A limiter for [`middleware`].
+/// A limiter for [`middleware`] that counts in this process.
 pub(crate) fn http_limiter(headers: Headers, outcome: Outcome) -> Result<HttpLimiter> {
+    let builder = RateLimiter::builder().algorithm(smart::Algorithm::Gcra);
+    finish(builder, headers, outcome)
+}
+
+/// A limiter for [`middleware`] that counts fixed windows in Redis, as its peers there do.
+pub(crate) fn redis_http_limiter(
+    url: &str,
+    headers: Headers,
+    outcome: Outcome,
+) -> Result<HttpLimiter> {
+    let backend = RedisBackend::builder(url).deadline(PATIENCE).connect_deadline(PATIENCE);
+    let builder = RateLimiter::builder()
+        .backend("redis", backend.build()?)
+        .deadline(PATIENCE)
+        .algorithm(smart::Algorithm::FixedWindow)
+        // Or nobody would see that the store is not asked.
+        .on_error(OnError::Deny);
+    finish(builder, headers, outcome)
+}
+
+fn finish(builder: RateLimiterBuilder, headers: Headers, outcome: Outcome) -> Result<HttpLimiter> {
     let profiles = match headers {
         Headers::Off => smart::Headers::NONE,
         Headers::Legacy => smart::Headers::LEGACY,
         Headers::LegacyAndIetf => smart::Headers::ALL,
     };
-    let builder = RateLimiter::builder().headers(profiles).algorithm(smart::Algorithm::Gcra);
-    Ok(HttpLimiter { limiter: builder.build()?, rate: Rate::per_hour(outcome.per_hour(1)) })
+    let limiter = builder.headers(profiles).build()?;
+    Ok(HttpLimiter { limiter, rate: Rate::per_hour(outcome.per_hour(1)) })
 }
 
 /// The middleware under measurement.
