@@ -125,15 +125,19 @@ local function settle_count(check, key)
   tell(CHARGED, before)
 end
 
+-- A window on the clock that takes what it can: no refusal counts, and the cost alone is not too much.
+local function is_count(check)
+  return check[1] == CLOCK and check[2] == 1 and check[4] == 0 and check[3] > 0
+    and check[3] <= check[5]
+end
+
 local function settle_alone(check, key, place)
   if is_stale(check) then
     answer[#answer + 1] = STALE
     return
   end
+  if is_count(check) then return settle_count(check, key) end
   local charges = check[2] == 1
-  if check[1] == CLOCK and charges and check[4] == 0 and check[3] > 0 and check[3] <= check[5] then
-    return settle_count(check, key)
-  end
   local state = load(check, key)
   local allowed, after = step(check, state, 0)
   local leaves = check[1] == LOG and reach(check, key, state, allowed, 0)
@@ -193,13 +197,49 @@ local function decline(group, first, found, allowed)
   return counted and after or nil
 end
 
+-- The same for a group of such windows: as soon as one refuses, it gives back what it took, and so do
+-- the others in the end.
+local function settle_counts(group, first)
+  local outcome_at, outcome, size = #answer + 1, CHARGED, #group / 2
+  answer[outcome_at] = CHARGED
+  local taken = {}
+  for place = 1, size do
+    local check, key = checks[group[2 * place - 1]], KEYS[first + place]
+    local after = redis.pcall('INCRBY', key, check[9])
+    if type(after) == 'table' then
+      for other in pairs(taken) do
+        redis.call('DECRBY', KEYS[first + other], checks[group[2 * other - 1]][9])
+      end
+      error(after)
+    end
+    local before = after - check[3]
+    answer[outcome_at + place] = before
+    if before == 0 then redis.call('PEXPIREAT', key, check[8]) end
+    if after > check[5] then
+      redis.call('DECRBY', key, check[9])
+      outcome = REFUSED
+    else
+      taken[place] = true
+    end
+  end
+  if outcome == CHARGED then return end
+  answer[outcome_at] = REFUSED
+  for place in pairs(taken) do
+    redis.call('DECRBY', KEYS[first + place], checks[group[2 * place - 1]][9])
+  end
+end
+
 local function settle_group(group, first)
+  local counts = true
   for place = 1, #group / 2 do
-    if is_stale(checks[group[2 * place - 1]]) then
+    local check = checks[group[2 * place - 1]]
+    if is_stale(check) then
       answer[#answer + 1] = STALE
       return
     end
+    counts = counts and is_count(check)
   end
+  if counts then return settle_counts(group, first) end
   local all, found, steps, allowed = evaluate(group, first)
   local outcome_at = #answer + 1
   answer[outcome_at] = REFUSED

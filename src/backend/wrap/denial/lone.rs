@@ -9,6 +9,8 @@ use crate::{
 };
 
 const WAYS: usize = 4;
+/// Places for each refusal that may be kept: sets are seldom full before the table is.
+const PLACES: usize = 2;
 
 /// A bounded table of sets of [`WAYS`] refusals. Made when there is the first to keep.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub(super) struct Refusal {
 
 impl LoneRefusals {
     pub(super) fn new(entries: usize) -> Self {
-        Self { sets: OnceLock::new(), count: entries.div_ceil(WAYS).max(1) }
+        Self { sets: OnceLock::new(), count: (PLACES * entries).div_ceil(WAYS).max(1) }
     }
 
     /// The refusal that holds for this question, and for how many microseconds it has been known.
@@ -56,7 +58,9 @@ impl LoneRefusals {
         })
     }
 
-    /// Keeps a refusal in place of an older one of the same check, or else of that which ends first.
+    /// Keeps a refusal in place of an older one of the same check, or else of one that has ended. Where
+    /// others hold all places it goes unremembered: were it to displace one, checks of more keys than
+    /// there are places would displace each other all the time.
     pub(super) fn keep(&self, question: &Question, refusal: &Refusal) {
         let make = || (0..self.count).map(|_| Set::default()).collect();
         let set = &self.sets.get_or_init(make)[scale(question.id, self.count)];
@@ -67,7 +71,9 @@ impl LoneRefusals {
             Some([_, _, sent_at, holds, ..]) => sent_at.saturating_add(holds),
             None => u64::MAX,
         };
-        let Some(turn) = (0..WAYS).min_by_key(value) else { return };
+        let Some(turn) = (0..WAYS).min_by_key(value).filter(|turn| value(turn) <= now) else {
+            return;
+        };
         let times = [refusal.decided_at, refusal.reset_at, refusal.retry_at];
         let [decided_at, reset_at, retry_at] = times.map(Timestamp::as_micros);
         let &Question { id, generation, .. } = question;

@@ -62,10 +62,11 @@ impl<B> DenialCache<B> {
         cache.capacity(Self::DEFAULT_CAPACITY).max_age(Self::DEFAULT_MAX_AGE)
     }
 
-    /// Most refusals that are remembered, [65,536](Self::DEFAULT_CAPACITY) by default; 0 turns the
-    /// cache off. Those of single checks take 64 bytes each; those of batches, of which as many may
-    /// be remembered besides, some 70 and 40 for each check. The room is taken when the first refusal is
-    /// remembered. As places are found by hash, a cache that is nearly full forgets some early.
+    /// How many refusals find room, [65,536](Self::DEFAULT_CAPACITY) by default; 0 turns the cache off.
+    /// For those of single checks there are twice as many places, of 64 bytes, for places are found by
+    /// hash; when all that one could have are taken it is not remembered. Those of batches, of which
+    /// as many may be remembered besides, take some 70 bytes and 40 for each check. The room is taken
+    /// when the first refusal is remembered.
     #[must_use]
     pub fn capacity(mut self, entries: usize) -> Self {
         self.capacity = entries;
