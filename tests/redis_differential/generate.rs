@@ -88,12 +88,13 @@ impl History {
         let policy = family.policies[random.usize(..family.policies.len())].clone();
         let is_log = policy.algorithm() == Some(Algorithm::SlidingWindow);
         let most = if is_log { 1_000 } else { u64::from(u32::MAX) };
-        let cost = match random.u8(0..10) {
+        let cost = match random.u8(0..11) {
             0 => 0,
             1..6 => 1,
             6 => family.limit,
             7 => family.limit + 1,
             8 => random.u64(0..=family.limit),
+            9 => family.limit / 2,
             _ => random.u64(0..=family.limit / 2 + 1),
         };
         (key, policy, u32::try_from(cost.min(most)).unwrap())
@@ -104,7 +105,7 @@ impl History {
     fn advance(&mut self, random: &mut Rng, span: u64) {
         let family = &self.families[random.usize(..self.families.len())];
         let interval = family.period / family.limit.max(1);
-        let step = match random.u8(0..24) {
+        let step = match random.u8(0..26) {
             0..6 => 0,
             6 => 1,
             7..12 => interval,
@@ -117,6 +118,9 @@ impl History {
             18 => random.u64(0..2 * interval + 2),
             19 => 10 * family.period,
             20 => family.period / 2,
+            // To where parts of windows begin, at which weighted counts are whole numbers.
+            21 => to_multiple(self.now, family.period / 2),
+            22 => to_multiple(self.now, family.period / 4),
             _ => random.u64(0..family.period / 4 + 1),
         };
         let step = step.next_multiple_of(self.grain);
@@ -128,6 +132,11 @@ impl History {
         }
         self.times.push(self.now);
     }
+}
+
+/// How far it is to the next multiple.
+fn to_multiple(now: Timestamp, of: u64) -> u64 {
+    now.as_micros().next_multiple_of(of) - now.as_micros()
 }
 
 impl Family {

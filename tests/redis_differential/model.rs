@@ -5,14 +5,15 @@ use std::collections::HashMap;
 
 use super::generate::PERIODS;
 use actix_smart_ratelimit::{
-    Algorithm, Batch, Cell, Charge, Decision, EntryLog, Mode, Policy, Shape, Step, Store,
+    Algorithm, Batch, Cell, Charge, Decision, Entries, EntryLog, Mode, Policy, Shape, Step, Store,
     Timestamp, Verdict, WindowStart, settle,
 };
 
 #[derive(Default)]
 pub(crate) struct Model {
     cells: HashMap<Place, Written>,
-    logs: HashMap<String, EntryLog>,
+    /// With the period that they are looked at for.
+    logs: HashMap<String, (EntryLog, u64)>,
 }
 
 /// Key, kind of state, and for windows on the clock their start.
@@ -90,7 +91,7 @@ impl Model {
     pub(crate) fn refund(&mut self, charge: &Charge<'_>, now: Timestamp) {
         let &Charge { key, policy, cost, charged_at } = charge;
         if let Shape::Log(_) = policy.shape() {
-            if let Some(log) = self.logs.get_mut(key) {
+            if let Some((log, _)) = self.logs.get_mut(key) {
                 log.refund(charged_at, cost);
             }
             return;
@@ -111,20 +112,12 @@ impl Model {
 
     /// Keys of the server whose states matter at `now`, with the time until which they do.
     pub(crate) fn needed_until(&self, now: Timestamp) -> impl Iterator<Item = (String, Timestamp)> {
-        let matters = move |(_, written): &(&Place, &Written)| written.expires > now;
-        self.cells.iter().filter(matters).map(|(place, written)| {
-            let (key, _, start) = place;
-            let secs = start.as_micros() / 1_000_000;
-            let key = match written.algorithm {
-                Algorithm::TokenBucket => format!("{key}:token_bucket"),
-                Algorithm::LeakyBucket => format!("{key}:leaky_bucket"),
-                Algorithm::Gcra => format!("{key}:gcra"),
-                Algorithm::SlidingWindowCounter => format!("{key}:swc"),
-                _ if *start > Timestamp::ZERO => format!("{key}:{secs}"),
-                _ => key.clone(),
-            };
-            (key, written.expires)
-        })
+        let cells =
+            self.cells.iter().map(|(place, written)| (state_key(place, written), written.expires));
+        let logs = self.logs.iter().filter_map(|(key, (log, period))| {
+            log.newest().map(|newest| (key.clone(), newest + *period))
+        });
+        cells.chain(logs).filter(move |(_, until)| *until > now)
     }
 
     fn cell(&self, place: &Place, now: Timestamp) -> Option<Cell> {
@@ -143,6 +136,18 @@ impl Model {
         let algorithm = policy.algorithm().unwrap();
         let written = Written { cell: step.cell, at: now, expires, algorithm };
         self.cells.insert(place, written);
+    }
+}
+
+fn state_key((key, _, start): &Place, written: &Written) -> String {
+    let secs = start.as_micros() / 1_000_000;
+    match written.algorithm {
+        Algorithm::TokenBucket => format!("{key}:token_bucket"),
+        Algorithm::LeakyBucket => format!("{key}:leaky_bucket"),
+        Algorithm::Gcra => format!("{key}:gcra"),
+        Algorithm::SlidingWindowCounter => format!("{key}:swc"),
+        _ if *start > Timestamp::ZERO => format!("{key}:{secs}"),
+        _ => key.clone(),
     }
 }
 
@@ -187,13 +192,14 @@ impl Store for Held<'_> {
     }
 
     fn log(&mut self, check: usize, now: Timestamp, period: u64) -> &EntryLog {
-        let log = self.model.logs.entry(self.places[check].0.clone()).or_default();
+        let (log, looked) = self.model.logs.entry(self.places[check].0.clone()).or_default();
+        *looked = period;
         log.advance(now, period);
         log
     }
 
     fn append(&mut self, check: usize, now: Timestamp, cost: u32, _: &Decision, most: u64) {
-        let log = self.model.logs.entry(self.places[check].0.clone()).or_default();
+        let (log, _) = self.model.logs.entry(self.places[check].0.clone()).or_default();
         log.append(now, cost);
         log.trim(most);
     }
