@@ -1,7 +1,7 @@
 //! Asking a backend directly, whether it answers at once or later.
 
 use actix_smart_ratelimit::{
-    Algorithm, Batch, Check, Clock, Decision, Mode, Policy, Rate, Verdict, WindowStart,
+    Algorithm, Batch, Check, Clock, Decision, Mode, Policy, Rate, Timestamp, Verdict, WindowStart,
     backend::{Backend, BackendError, Progress},
 };
 
@@ -75,4 +75,10 @@ pub fn lasting(limit: u32) -> Rate {
     let lasts = |period: &u64| period - now % period > HOUR;
     let period = [366, 365, 364].map(|days| days * 24 * HOUR).into_iter().find(lasts);
     Rate::new(limit, period.unwrap()).unwrap()
+}
+
+/// The beginning of a day that is yet to come by the clocks of servers, by which states expire.
+pub fn tomorrow() -> Timestamp {
+    let now = Clock::System.now();
+    now + (2 * 24 * HOUR - now.as_micros() % (24 * HOUR))
 }
