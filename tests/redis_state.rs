@@ -35,7 +35,7 @@ fn builder(server: &RedisServer) -> RedisBuilder {
 /// A backend that goes by a clock that the test moves, from the beginning of a day on.
 fn with_clock(server: &RedisServer) -> (RedisBackend, ManualClock) {
     let clock = ManualClock::new(tomorrow());
-    (builder(server).clock(clock.clone()).build().unwrap(), clock)
+    (builder(server).clock(clock.clone()).denial_cache(0).build().unwrap(), clock)
 }
 
 /// All keys, what they hold, and when they expire.

@@ -1,6 +1,9 @@
 //! Exactly the limit is admitted on every key.
 
-use actix_smart_ratelimit::{Policy, backend::redis::RedisBackend};
+use actix_smart_ratelimit::{
+    Policy,
+    backend::{Backend, redis::RedisBackend},
+};
 
 use crate::{
     fleet::{self, Member, PROCESSES, TASKS, random},
@@ -88,6 +91,7 @@ fn play(mut member: Member, demand: Demand, policies: &[(&str, Policy)]) {
             say(format_args!("{number} {key} {}", history.written()));
         }
     }
+    assert_eq!(backend.stats().refused_locally > 0, demand.denial_cache > 0);
 }
 
 /// What one task sees of every key.
