@@ -1,6 +1,7 @@
 //! States in Redis are those of the original: where they are, what they hold, and that each side
 //! understands what the other wrote.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+#![allow(clippy::float_arithmetic, reason = "the original writes decimals")]
 
 #[path = "../support/mod.rs"]
 mod support;

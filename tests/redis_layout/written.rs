@@ -4,7 +4,7 @@ use actix_smart_ratelimit::{
     Algorithm::{
         self, FixedWindow, Gcra, LeakyBucket, SlidingWindow, SlidingWindowCounter, TokenBucket,
     },
-    Limit, OnError, Policy, Rate, RateLimiter, WindowStart,
+    Decision, Limit, OnError, Policy, Rate, RateLimiter, WindowStart,
     backend::redis::RedisBackend,
 };
 
@@ -32,7 +32,7 @@ fn hourly(algorithm: Algorithm) -> Limit {
 async fn counted(limit: Limit) -> (String, String, i64) {
     let server = RedisServer::start();
     let outcome = limiter(&server).check(&limit, "ip:203.0.113.7").await.unwrap();
-    assert_eq!(outcome.decision().map(|decision| decision.remaining()), Some(99));
+    assert_eq!(outcome.decision().map(Decision::remaining), Some(99));
     let key = server.cli(&["KEYS", "*"]);
     let kind = server.cli(&["TYPE", &key]);
     let kept = server.ask(&["TTL", &key]).unwrap();
