@@ -35,7 +35,7 @@ struct Counter {
 
 fn counters() -> Vec<Counter> {
     let counter = |number: usize| {
-        let variants = policies(lasting(100_000 + number as u32));
+        let variants = policies(lasting(100_000 + u32::try_from(number).unwrap()));
         let (name, policy) = variants[number % variants.len()].clone();
         Counter { key: format!("{name}:{number}"), policy }
     };
