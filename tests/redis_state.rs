@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SECOND: u64 = 1_000_000;
 
 fn builder(server: &RedisServer) -> RedisBuilder {
-    RedisBackend::builder(server.url()).deadline(PATIENCE)
+    RedisBackend::builder(server.url()).deadline(PATIENCE).connect_deadline(PATIENCE)
 }
 
 /// A backend that goes by a clock that the test moves, from the beginning of a day on.

@@ -5,7 +5,7 @@ use std::iter::zip;
 use actix_smart_ratelimit::{Check, Mode, Policy, backend::redis::RedisBackend};
 
 use crate::{
-    fleet::{self, Member, PATIENCE, PROCESSES, TASKS, random},
+    fleet::{self, Member, PROCESSES, TASKS, random},
     support::{
         asking::{ask, counting_policies, lasting, left, policies, take, taken},
         processes::say,
@@ -190,8 +190,8 @@ fn refusals_that_count_are_counted_once_each() {
 /// Looks at what is left on a server.
 fn on_server(server: &RedisServer, look: impl AsyncFn(RedisBackend)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let backend = RedisBackend::builder(server.url()).deadline(PATIENCE).denial_cache(0);
-    runtime.block_on(look(backend.build().unwrap()));
+    let backend = fleet::builder(&server.url()).denial_cache(0).build().unwrap();
+    runtime.block_on(look(backend));
 }
 
 fn numbers(line: &str) -> Vec<u64> {

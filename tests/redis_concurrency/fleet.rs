@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use actix_smart_ratelimit::backend::redis::RedisBackend;
+use actix_smart_ratelimit::backend::redis::{RedisBackend, RedisBuilder};
 use futures_util::future::join_all;
 use redis::{Client, Commands};
 
@@ -15,7 +15,7 @@ pub(crate) const PROCESSES: usize = 4;
 /// Tasks of each process.
 pub(crate) const TASKS: usize = 64;
 /// So long may an answer take on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs the test of this name in several processes, and gives what each of them says.
 pub(crate) fn run(test: &str, server: &RedisServer) -> Vec<Vec<String>> {
@@ -40,8 +40,7 @@ impl Member {
 
     /// A backend of its own for the fleet's server, which remembers so many refusals.
     pub(crate) fn backend(&self, denial_cache: usize) -> RedisBackend {
-        let builder = RedisBackend::builder(self.url.as_str()).deadline(PATIENCE);
-        builder.connect_deadline(PATIENCE).denial_cache(denial_cache).build().unwrap()
+        builder(&self.url).denial_cache(denial_cache).build().unwrap()
     }
 
     /// Waits for all other processes to come here too.
@@ -60,6 +59,11 @@ impl Member {
     pub(crate) fn in_all_tasks<T>(&self, task: impl AsyncFn(usize) -> T) -> Vec<T> {
         self.runtime.block_on(join_all((0..TASKS).map(|number| task(number))))
     }
+}
+
+/// A backend that is patient.
+pub(crate) fn builder(url: &str) -> RedisBuilder {
+    RedisBackend::builder(url).deadline(PATIENCE).connect_deadline(PATIENCE)
 }
 
 /// A source of random numbers for a task, another one for each.

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use crate::{
-    fleet::{PATIENCE, TASKS, random},
+    fleet::{TASKS, builder, random},
     support::{
         asking::{lasting, left, policies, take},
         proxy::{ChaosProxy, Mode},
@@ -126,8 +126,7 @@ fn while_slow<T>(proxy: &ChaosProxy, work: impl FnOnce() -> T) -> T {
 fn what_is_given_up_crosses_with_nothing_and_is_charged_at_most_once() {
     let server = RedisServer::start();
     let proxy = ChaosProxy::to(server.address());
-    let backend = RedisBackend::builder(proxy.url()).deadline(PATIENCE).denial_cache(0);
-    let backend = backend.build().unwrap();
+    let backend = builder(&proxy.url()).denial_cache(0).build().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let counters = counters();
     let tasks = while_slow(&proxy, || {

@@ -12,7 +12,10 @@ mod written;
 
 use std::time::Duration;
 
-use actix_smart_ratelimit::{ManualClock, Timestamp, backend::redis::RedisBackend};
+use actix_smart_ratelimit::{
+    ManualClock, Timestamp,
+    backend::redis::{RedisBackend, RedisBuilder},
+};
 
 use support::{asking::tomorrow, redis::RedisServer};
 
@@ -33,8 +36,7 @@ impl Subject {
     fn new() -> Self {
         let server = RedisServer::start();
         let clock = ManualClock::new(tomorrow());
-        let backend = RedisBackend::builder(server.url()).clock(clock.clone()).deadline(PATIENCE);
-        let backend = backend.denial_cache(0).build().unwrap();
+        let backend = builder(&server).clock(clock.clone()).denial_cache(0).build().unwrap();
         Self { server, backend, clock }
     }
 
@@ -46,6 +48,11 @@ impl Subject {
     fn expiry(&self, key: &str) -> i64 {
         self.server.ask(&["PEXPIRETIME", key]).unwrap()
     }
+}
+
+/// A backend that is patient.
+fn builder(server: &RedisServer) -> RedisBuilder {
+    RedisBackend::builder(server.url()).deadline(PATIENCE).connect_deadline(PATIENCE)
 }
 
 /// Seconds with six decimals.

@@ -4,11 +4,10 @@
 use actix_smart_ratelimit::{
     Algorithm::{FixedWindow, LeakyBucket, SlidingWindow, TokenBucket},
     Policy, Rate, Timestamp, WindowStart,
-    backend::redis::RedisBackend,
 };
 
 use crate::{
-    KEY, PATIENCE, Subject, number, seconds,
+    KEY, Subject, builder, number, seconds,
     support::{
         asking::{left, peek, take},
         redis::RedisServer,
@@ -82,8 +81,7 @@ async fn a_window_on_the_clock_goes_on_from_their_count() {
 #[actix_web::test]
 async fn a_window_from_the_first_request_ends_with_their_key() {
     let server = RedisServer::start();
-    let backend = RedisBackend::builder(server.url()).deadline(PATIENCE).denial_cache(0);
-    let backend = backend.build().unwrap();
+    let backend = builder(&server).denial_cache(0).build().unwrap();
     let policy = Policy::builder(FixedWindow, Rate::per_hour(5));
     let policy = policy.window_start(WindowStart::FirstRequest).build().unwrap();
     server.cli(&["SET", KEY, "3", "PX", "1234567"]);

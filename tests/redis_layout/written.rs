@@ -5,11 +5,10 @@ use actix_smart_ratelimit::{
         self, FixedWindow, Gcra, LeakyBucket, SlidingWindow, SlidingWindowCounter, TokenBucket,
     },
     Decision, Limit, OnError, Policy, Rate, RateLimiter, WindowStart,
-    backend::redis::RedisBackend,
 };
 
 use crate::{
-    KEY, PATIENCE, Subject, number, seconds,
+    KEY, PATIENCE, Subject, builder, number, seconds,
     support::{
         asking::{lasting, take},
         redis::RedisServer,
@@ -18,7 +17,7 @@ use crate::{
 
 /// A limiter with the default prefix, as an application makes it.
 fn limiter(server: &RedisServer) -> RateLimiter {
-    let backend = RedisBackend::builder(server.url()).deadline(PATIENCE).build().unwrap();
+    let backend = builder(server).build().unwrap();
     let builder = RateLimiter::builder().backend("redis", backend).deadline(PATIENCE);
     builder.on_error(OnError::Deny).build().unwrap()
 }

@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 
 use actix_smart_ratelimit::{
     Algorithm::{self, FixedWindow, LeakyBucket, SlidingWindow, TokenBucket},
-    Clock, Decision, Limit, OnError, RateLimiter, WindowStart,
+    Clock, Decision, Event, Limit, OnError, RateLimiter, WindowStart,
     backend::redis::RedisBackend,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -62,9 +62,12 @@ struct Ours {
 
 impl Ours {
     fn new(server: &RedisServer, shared: Shared, rate: &str) -> Self {
-        let backend = RedisBackend::builder(server.url()).deadline(PATIENCE).build().unwrap();
+        let backend = RedisBackend::builder(server.url()).deadline(PATIENCE);
+        let backend = backend.connect_deadline(PATIENCE).build().unwrap();
         let limiter = RateLimiter::builder().backend("redis", backend).deadline(PATIENCE);
-        let limiter = limiter.on_error(OnError::Deny).build().unwrap();
+        let tell =
+            |event: &Event<'_>| event.error.into_iter().for_each(|error| println!("{error:?}"));
+        let limiter = limiter.on_error(OnError::Deny).on_event(tell).build().unwrap();
         let mut limit = Limit::new("", support::rate(rate)).algorithm(shared.algorithm);
         if shared.algorithm == FixedWindow {
             limit = limit.window(shared.window);
