@@ -17,13 +17,34 @@ install_tools() {
     # Tests start Redis servers of their own; redis-tools has redis-cli and redis-benchmark.
     have redis-server || missing+=(redis-server)
     have redis-benchmark || missing+=(redis-tools)
+    # The original limiter runs in virtual environments.
+    have python3 || missing+=(python3)
+    have python3 && python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     [ ${#missing[@]} -eq 0 ] && return
     have apt-get || { echo "install ${missing[*]} first" >&2; exit 1; }
     as_root apt-get update -q
     as_root apt-get install -y -q "${missing[@]}"
 }
 
+# The versions of the original limiter with which counters in Redis are shared, where the tests look for
+# them.
+prepare_originals() {
+    local version place
+    ORIGINALS="$(realpath -m "${CARGO_TARGET_DIR:-target}")/originals"
+    for version in 0.7.2 4.12.1; do
+        place="$ORIGINALS/$version"
+        [ -e "$place/ready" ] && continue
+        echo "== django-smart-ratelimit $version"
+        python3 -m venv --clear "$place"
+        "$place/bin/pip" install -q --disable-pip-version-check \
+            -r tests/support/original/requirements.txt "django-smart-ratelimit[redis]==$version"
+        touch "$place/ready"
+    done
+    export ORIGINALS REQUIRE_ORIGINAL=1
+}
+
 install_tools
+prepare_originals
 # The programs of the compile tests are built by a manifest of their own.
 export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-line-tables-only}"
 echo "== tests"
@@ -35,4 +56,5 @@ if [ "${RELEASE:-1}" = 1 ]; then
     echo "== concurrency and floods at full size, in release mode"
     cargo test --release --test memory_concurrency --test memory_flood \
         --test denial_cache_bounds --test lease_bounds
+    cargo test --release --features redis --test redis_concurrency
 fi

@@ -9,6 +9,7 @@
     reason = "helpers of tests"
 )]
 
+pub mod asking;
 pub mod backends;
 pub mod counted;
 pub mod events;

@@ -10,6 +10,7 @@ pub(super) enum ServerTime {
     /// The server's, which is ahead of this process's by so many microseconds.
     Server { ahead: AtomicI64 },
     /// A clock that a test moves, sent with every call.
+    #[cfg_attr(not(feature = "test-util"), allow(dead_code, reason = "tests alone make it"))]
     Manual(Clock),
 }
 

@@ -111,10 +111,22 @@ local function is_stale(check)
   return check[1] == CLOCK and check[7] ~= window_of(check, now)
 end
 
+-- Counts in a window on the clock. Answers the count, or nil and why it cannot be had.
+local function count(check, key)
+  local after = redis.pcall('INCRBY', key, check[9])
+  if type(after) == 'number' and after >= check[3] then return after end
+  if type(after) == 'number' then
+    redis.call('DECRBY', key, check[9])
+  elseif not string.find(after.err, '^ERR') then
+    return nil, after
+  end
+  return nil, unreadable(key, 'fixed window')
+end
+
 -- A window on the clock in one command; what is too much is taken back at once.
 local function settle_count(check, key)
-  local after = redis.pcall('INCRBY', key, check[9])
-  if type(after) == 'table' then error(after) end
+  local after, fault = count(check, key)
+  if fault then error(fault) end
   local before = after - check[3]
   if after > check[5] then
     redis.call('DECRBY', key, check[9])
@@ -205,12 +217,12 @@ local function settle_counts(group, first)
   local taken = {}
   for place = 1, size do
     local check, key = checks[group[2 * place - 1]], KEYS[first + place]
-    local after = redis.pcall('INCRBY', key, check[9])
-    if type(after) == 'table' then
+    local after, fault = count(check, key)
+    if fault then
       for other in pairs(taken) do
         redis.call('DECRBY', KEYS[first + other], checks[group[2 * other - 1]][9])
       end
-      error(after)
+      error(fault)
     end
     local before = after - check[3]
     answer[outcome_at + place] = before

@@ -43,9 +43,9 @@ local function meter_of_original(check, key, amount, at, now)
   local spent = check[1] == TOKENS and check[7] - amount or amount
   if spent <= 0 then return {still(check, at), 0} end
   if check[5] == 0 then return {math.ceil(spent), 0} end
-  local scaled = spent * check[6]
+  local scaled = math.floor(spent * check[6] + 0.5)
   local whole = math.floor(scaled / check[5])
-  local rest = math.floor(scaled - whole * check[5])
+  local rest = scaled - whole * check[5]
   return {at + whole, math.max(math.min(rest, check[5] - 1), 0)}
 end
 

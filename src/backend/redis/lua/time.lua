@@ -34,6 +34,10 @@ local function keep_until(key, at, new)
   redis.call('PEXPIREAT', key, ms, 'GT')
 end
 
+local function unreadable(key, what)
+  return {err = 'WRONGTYPE the ' .. what .. ' at ' .. key .. ' cannot be read'}
+end
+
 local function broken(key, what)
-  error({err = 'WRONGTYPE the ' .. what .. ' at ' .. key .. ' cannot be read'})
+  error(unreadable(key, what))
 end
