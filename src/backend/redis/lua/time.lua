@@ -34,6 +34,7 @@ local function keep_until(key, at, new)
   redis.call('PEXPIREAT', key, ms, 'GT')
 end
 
-local function broken(key, what)
-  error({err = 'WRONGTYPE the ' .. what .. ' at ' .. key .. ' cannot be read'})
+-- Without the key: errors reach logs.
+local function broken(what)
+  error({err = 'WRONGTYPE the ' .. what .. ' at a key cannot be read'})
 end
