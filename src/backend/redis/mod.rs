@@ -153,10 +153,8 @@ impl Shared {
         }
     }
 
-    fn tell_connected(&self, again: bool) {
-        if again {
-            tracing::info!(target: "actix_smart_ratelimit", "Redis is reachable again");
-        }
+    fn tell_connected(&self) {
+        tracing::info!(target: "actix_smart_ratelimit", "Redis answers again");
     }
 
     fn tell_lost(&self, error: &BackendError) {
