@@ -12,9 +12,10 @@ use redis::{Client, ConnectionInfo, RedisResult};
 use super::{
     Direct, RedisBackend, Shared,
     lanes::Lanes,
-    link::{Connect, Standalone, parse},
+    link::{Connect, Standalone},
     sentinel::Sentinels,
     time::ServerTime,
+    url,
 };
 use crate::{Error, backend::wrap::DenialCache};
 
@@ -170,12 +171,13 @@ impl RedisBuilder {
     fn connect(&self) -> Result<Box<dyn Connect>, Error> {
         match &self.place {
             Place::Standalone(url) => {
-                let info = info_of(url)?;
-                let client = self.client(info).map_err(|error| wrong(url, &error))?;
+                let info = url::parse(url)?;
+                let client = self.client(info).map_err(|error| url::wrong(url, &error))?;
                 Ok(Box::new(Standalone(client)))
             }
             Place::Sentinel(name, urls) => {
-                let infos = urls.iter().map(|url| info_of(url)).collect::<Result<Vec<_>, _>>()?;
+                let infos =
+                    urls.iter().map(|url| url::parse(url)).collect::<Result<Vec<_>, _>>()?;
                 let Some(first) = infos.first() else { return Err(no_urls("sentinels")) };
                 let settings = first.redis_settings();
                 Ok(Box::new(Sentinels {
@@ -219,7 +221,7 @@ impl RedisBuilder {
 
     #[cfg(feature = "redis-cluster")]
     fn cluster_of(&self, urls: &[String]) -> Result<Box<dyn Connect>, Error> {
-        let infos = urls.iter().map(|url| info_of(url)).collect::<Result<Vec<_>, _>>()?;
+        let infos = urls.iter().map(|url| url::parse(url)).collect::<Result<Vec<_>, _>>()?;
         let Some(first) = urls.first() else { return Err(no_urls("nodes")) };
         let builder = redis::cluster::ClusterClient::builder(infos)
             // It would also repeat calls of which nobody knows whether they were carried out.
@@ -232,7 +234,7 @@ impl RedisBuilder {
             Some(certificates) => builder.certs(certificates.clone()),
             None => builder,
         };
-        let client = builder.build().map_err(|error| wrong(first, &error))?;
+        let client = builder.build().map_err(|error| url::wrong(first, &error))?;
         Ok(Box::new(super::cluster::Cluster(client)))
     }
 
@@ -258,37 +260,6 @@ impl fmt::Debug for RedisBuilder {
             .field("connections", &self.connections)
             .field("denial_cache", &self.denial_cache)
             .finish_non_exhaustive()
-    }
-}
-
-fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
-    let encrypted = url.starts_with("rediss:") || url.starts_with("valkeys:");
-    if encrypted && cfg!(not(feature = "redis-tls")) {
-        let remedy = "enable the feature redis-tls of actix-smart-ratelimit";
-        return Err(Error::new("url", masked(url), "it asks for an encrypted connection", remedy));
-    }
-    if url.ends_with("#insecure") {
-        let remedy =
-            "remove #insecure, and give the authority's certificate to RedisBuilder::certificates";
-        return Err(Error::new("url", masked(url), "it asks to trust any certificate", remedy));
-    }
-    parse(url).map_err(|error| wrong(url, &error))
-}
-
-fn wrong(url: &str, error: &redis::RedisError) -> Error {
-    let remedy = "write redis://user:password@host:6379/0, or redis+unix:///path";
-    Error::new("url", masked(url), error.to_string(), remedy)
-}
-
-/// A URL without its password.
-fn masked(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((login, place)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{place}")
-        }
-        None => url.to_owned(),
     }
 }
 

@@ -42,6 +42,7 @@ mod sentinel;
 mod spread;
 mod support;
 mod time;
+mod url;
 
 pub use builder::RedisBuilder;
 
