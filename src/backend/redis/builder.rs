@@ -172,7 +172,7 @@ impl RedisBuilder {
         match &self.place {
             Place::Standalone(url) => {
                 let info = url::parse(url)?;
-                let client = self.client(info).map_err(|error| url::wrong(url, &error))?;
+                let client = self.clients()(info).map_err(|error| url::wrong(url, &error))?;
                 Ok(Box::new(Standalone(client)))
             }
             Place::Sentinel(name, urls) => {
@@ -221,8 +221,10 @@ impl RedisBuilder {
 
     #[cfg(feature = "redis-cluster")]
     fn cluster_of(&self, urls: &[String]) -> Result<Box<dyn Connect>, Error> {
-        let infos = urls.iter().map(|url| url::parse(url)).collect::<Result<Vec<_>, _>>()?;
-        let Some(first) = urls.first() else { return Err(no_urls("nodes")) };
+        let infos = urls.iter().map(|url| url::of_cluster(url)).collect::<Result<Vec<_>, _>>()?;
+        let (Some(first), Some(info)) = (urls.first(), infos.first().cloned()) else {
+            return Err(no_urls("nodes"));
+        };
         let builder = redis::cluster::ClusterClient::builder(infos)
             // It would also repeat calls of which nobody knows whether they were carried out.
             .retries(0)
@@ -235,20 +237,24 @@ impl RedisBuilder {
             None => builder,
         };
         let client = builder.build().map_err(|error| url::wrong(first, &error))?;
-        Ok(Box::new(super::cluster::Cluster(client)))
+        let clients = self.clients();
+        let make_client = Arc::new(move |host: &str, port| clients(url::beside(&info, host, port)));
+        Ok(Box::new(super::cluster::Cluster { client, make_client }))
     }
 
+    /// Makes clients that trust, and show, these certificates.
     #[cfg(feature = "redis-tls")]
-    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
-        match &self.certificates {
+    fn clients(&self) -> impl Fn(ConnectionInfo) -> RedisResult<Client> + Send + Sync + 'static {
+        let certificates = self.certificates.clone();
+        move |info| match &certificates {
             Some(certificates) => Client::build_with_tls(info, certificates.clone()),
             None => Client::open(info),
         }
     }
 
     #[cfg(not(feature = "redis-tls"))]
-    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
-        Client::open(info)
+    fn clients(&self) -> impl Fn(ConnectionInfo) -> RedisResult<Client> + Send + Sync + 'static {
+        Client::open
     }
 }
 

@@ -36,6 +36,8 @@ mod lane;
 mod lanes;
 mod layout;
 mod link;
+#[cfg(feature = "redis-cluster")]
+mod redirect;
 mod replay;
 mod script;
 mod sentinel;

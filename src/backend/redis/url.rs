@@ -36,6 +36,28 @@ pub(super) fn parse(url: &str) -> Result<ConnectionInfo, Error> {
     }
 }
 
+/// A server of a cluster.
+#[cfg(feature = "redis-cluster")]
+pub(super) fn of_cluster(url: &str) -> Result<ConnectionInfo, Error> {
+    let info = parse(url)?;
+    if info.redis_settings().db() != 0 {
+        return Err(about(url, "a cluster has no databases with numbers"));
+    }
+    Ok(info)
+}
+
+/// Another server of the same cluster.
+#[cfg(feature = "redis-cluster")]
+pub(super) fn beside(info: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+    let host = host.to_owned();
+    info.clone().set_addr(match info.addr() {
+        ConnectionAddr::TcpTls { insecure, .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
+        }
+        _ => ConnectionAddr::Tcp(host, port),
+    })
+}
+
 /// A server with the protocol that tells of lost connections, unless the URL asks for another.
 fn with_news(info: ConnectionInfo, url: &str) -> ConnectionInfo {
     if url.contains("protocol=") {
