@@ -68,6 +68,12 @@ impl BackendError {
         self.kind
     }
 
+    /// The same error, told of a check of which it is known whether its permits were taken.
+    #[cfg(feature = "redis")]
+    pub(super) fn with_fate(self, fate: Fate) -> Self {
+        Self { fate, ..self }
+    }
+
     /// Whether the permits were taken.
     #[must_use]
     pub fn fate(&self) -> Fate {

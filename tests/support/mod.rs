@@ -18,6 +18,7 @@ pub mod processes;
 pub mod proxy;
 pub mod redis;
 pub mod tcp;
+pub mod trial;
 
 use std::net::{IpAddr, SocketAddr};
 

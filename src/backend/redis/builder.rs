@@ -12,9 +12,10 @@ use redis::{Client, ConnectionInfo, RedisResult};
 use super::{
     Direct, RedisBackend, Shared,
     lanes::Lanes,
-    link::{Connect, Standalone, parse},
+    link::{Connect, Standalone},
     sentinel::Sentinels,
     time::ServerTime,
+    url,
 };
 use crate::{Error, backend::wrap::DenialCache};
 
@@ -170,12 +171,13 @@ impl RedisBuilder {
     fn connect(&self) -> Result<Box<dyn Connect>, Error> {
         match &self.place {
             Place::Standalone(url) => {
-                let info = info_of(url)?;
-                let client = self.client(info).map_err(|error| wrong(url, &error))?;
+                let info = url::parse(url)?;
+                let client = self.clients()(info).map_err(|error| url::wrong(url, &error))?;
                 Ok(Box::new(Standalone(client)))
             }
             Place::Sentinel(name, urls) => {
-                let infos = urls.iter().map(|url| info_of(url)).collect::<Result<Vec<_>, _>>()?;
+                let infos =
+                    urls.iter().map(|url| url::parse(url)).collect::<Result<Vec<_>, _>>()?;
                 let Some(first) = infos.first() else { return Err(no_urls("sentinels")) };
                 let settings = first.redis_settings();
                 Ok(Box::new(Sentinels {
@@ -219,8 +221,10 @@ impl RedisBuilder {
 
     #[cfg(feature = "redis-cluster")]
     fn cluster_of(&self, urls: &[String]) -> Result<Box<dyn Connect>, Error> {
-        let infos = urls.iter().map(|url| info_of(url)).collect::<Result<Vec<_>, _>>()?;
-        let Some(first) = urls.first() else { return Err(no_urls("nodes")) };
+        let infos = urls.iter().map(|url| url::of_cluster(url)).collect::<Result<Vec<_>, _>>()?;
+        let (Some(first), Some(info)) = (urls.first(), infos.first().cloned()) else {
+            return Err(no_urls("nodes"));
+        };
         let builder = redis::cluster::ClusterClient::builder(infos)
             // It would also repeat calls of which nobody knows whether they were carried out.
             .retries(0)
@@ -232,21 +236,25 @@ impl RedisBuilder {
             Some(certificates) => builder.certs(certificates.clone()),
             None => builder,
         };
-        let client = builder.build().map_err(|error| wrong(first, &error))?;
-        Ok(Box::new(super::cluster::Cluster(client)))
+        let client = builder.build().map_err(|error| url::wrong(first, &error))?;
+        let clients = self.clients();
+        let make_client = Arc::new(move |host: &str, port| clients(url::beside(&info, host, port)));
+        Ok(Box::new(super::cluster::Cluster { client, make_client }))
     }
 
+    /// Makes clients that trust, and show, these certificates.
     #[cfg(feature = "redis-tls")]
-    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
-        match &self.certificates {
+    fn clients(&self) -> impl Fn(ConnectionInfo) -> RedisResult<Client> + Send + Sync + 'static {
+        let certificates = self.certificates.clone();
+        move |info| match &certificates {
             Some(certificates) => Client::build_with_tls(info, certificates.clone()),
             None => Client::open(info),
         }
     }
 
     #[cfg(not(feature = "redis-tls"))]
-    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
-        Client::open(info)
+    fn clients(&self) -> impl Fn(ConnectionInfo) -> RedisResult<Client> + Send + Sync + 'static {
+        Client::open
     }
 }
 
@@ -258,37 +266,6 @@ impl fmt::Debug for RedisBuilder {
             .field("connections", &self.connections)
             .field("denial_cache", &self.denial_cache)
             .finish_non_exhaustive()
-    }
-}
-
-fn info_of(url: &str) -> Result<ConnectionInfo, Error> {
-    let encrypted = url.starts_with("rediss:") || url.starts_with("valkeys:");
-    if encrypted && cfg!(not(feature = "redis-tls")) {
-        let remedy = "enable the feature redis-tls of actix-smart-ratelimit";
-        return Err(Error::new("url", masked(url), "it asks for an encrypted connection", remedy));
-    }
-    if url.ends_with("#insecure") {
-        let remedy =
-            "remove #insecure, and give the authority's certificate to RedisBuilder::certificates";
-        return Err(Error::new("url", masked(url), "it asks to trust any certificate", remedy));
-    }
-    parse(url).map_err(|error| wrong(url, &error))
-}
-
-fn wrong(url: &str, error: &redis::RedisError) -> Error {
-    let remedy = "write redis://user:password@host:6379/0, or redis+unix:///path";
-    Error::new("url", masked(url), error.to_string(), remedy)
-}
-
-/// A URL without its password.
-fn masked(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((login, place)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{place}")
-        }
-        None => url.to_owned(),
     }
 }
 

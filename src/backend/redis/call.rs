@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use futures_util::future::{join, join_all};
 use redis::{ErrorKind, RedisResult, ServerErrorKind, Value};
 use tokio::time::timeout;
 
@@ -33,28 +34,37 @@ pub(super) async fn carry_out(
     jobs: Vec<Job>,
 ) -> Ended {
     let mut checks = Checks::new();
-    let mut ended = None;
+    let mut others = Vec::new();
     for job in jobs.into_iter().filter(|job| !job.is_abandoned()) {
         match job {
             Job::Check(group, answer) => checks.push((group, answer)),
-            Job::Script(call, answer) => {
-                let result = run_script(shared, connection, &call).await;
-                ended = ended.or(tell(connection, result, answer));
-            }
-            Job::Command(command, answer) => {
-                shared.round_trips.fetch_add(1, Relaxed);
-                let result = within(shared, connection.run(*command)).await;
-                ended = ended.or(tell(connection, result, answer));
-            }
+            other => others.push(carry_out_alone(shared, connection, other)),
         }
     }
-    if checks.is_empty() {
-        return ended;
+    if others.is_empty() {
+        return decide(shared, connection, checks).await;
     }
-    ended.or(decide(shared, connection, checks).await)
+    let (ended, others) = join(decide(shared, connection, checks), join_all(others)).await;
+    ended.or(others.into_iter().flatten().next())
+}
+
+async fn carry_out_alone(shared: &Shared, connection: &dyn Connection, job: Job) -> Ended {
+    match job {
+        Job::Check(group, answer) => decide(shared, connection, vec![(group, answer)]).await,
+        Job::Script(call, answer) => {
+            tell(connection, run_script(shared, connection, &call).await, answer)
+        }
+        Job::Command(command, answer) => {
+            shared.round_trips.fetch_add(1, Relaxed);
+            tell(connection, within(shared, connection.run(*command)).await, answer)
+        }
+    }
 }
 
 async fn decide(shared: &Shared, connection: &dyn Connection, mut checks: Checks) -> Ended {
+    if checks.is_empty() {
+        return None;
+    }
     let call = combined(shared, &mut checks);
     match run_script(shared, connection, &call).await {
         Ok(value) => distribute(shared, &value, checks),

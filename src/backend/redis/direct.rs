@@ -39,7 +39,7 @@ impl Direct {
         Progress::Pending(Box::pin(async move {
             asked.validate()?;
             if direct.shared.is_cluster() && asked.len() > 1 {
-                return spread::decide(&direct, &asked).await;
+                return spread::decide(direct, asked).await;
             }
             direct.decide(&asked).await
         }))

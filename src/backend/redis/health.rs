@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join;
 use redis::{FromRedisValue, InfoDict, Value};
 
 use super::{
@@ -10,20 +11,28 @@ use super::{
 };
 use crate::{
     Clock,
-    backend::{BackendError, Health},
+    backend::{BackendError, ErrorKind, Health},
 };
 
-/// Asks the server.
+/// Asks the server. Both questions travel at once, so that a health check takes as long as one.
 pub(super) async fn of(direct: &Direct) -> Result<Health, BackendError> {
     let asked = Clock::System.now();
-    direct.command(redis::cmd("PING")).await?;
-    let round_trip = Clock::System.now().since(asked);
-    let mut health = Health { round_trip_micros: round_trip.max(1), ..Health::default() };
+    let ping = async {
+        let answer = direct.command(redis::cmd("PING")).await;
+        answer.map(|_| Clock::System.now().since(asked).max(1))
+    };
     // A cluster's servers are not asked one by one.
-    if !direct.shared.is_cluster() {
-        health.warnings = warnings(direct.command(redis::cmd("INFO")).await?)?;
+    if direct.shared.is_cluster() {
+        return Ok(Health { round_trip_micros: ping.await?, ..Health::default() });
     }
-    Ok(health)
+    let (round_trip, info) = join(ping, direct.command(redis::cmd("INFO"))).await;
+    let warnings = match (&round_trip, info) {
+        (Ok(_), Err(error)) if error.kind() == ErrorKind::Setup => {
+            vec!["INFO is not permitted, so nothing is known of memory and role".to_owned()]
+        }
+        (_, info) => warnings(info?)?,
+    };
+    Ok(Health { round_trip_micros: round_trip?, warnings })
 }
 
 /// Logs what an operator should look after.

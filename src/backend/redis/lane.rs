@@ -3,20 +3,21 @@
 //! Checks that arrive while calls are under way gather, and go together in the next call: a lone check
 //! goes at once, nobody waits for a timer, and the more there is to do the less each check costs. A
 //! lane lives on the runtime that made it. While there is no connection, those who ask are told so at
-//! once, and one attempt after the other is made to get it back.
+//! once, and one attempt after the other is made to get it back, with pauses between them: a server
+//! that refuses what it is asked, or that hangs up, is not called without end.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use redis::RedisError;
+use redis::{RedisError, Value};
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     Shared,
-    call::carry_out,
+    call::{Ended, carry_out},
     fault,
     job::Job,
     link::{Link, late},
@@ -38,15 +39,17 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 /// Begins a lane on the current runtime.
 pub(super) fn begin(shared: Arc<Shared>) -> Sender<Job> {
     let (sender, jobs) = channel(MOST_WAITING);
-    tokio::spawn(Lane { shared, jobs, failures: 0 }.run());
+    tokio::spawn(Lane { shared, jobs, failures: 0, away: None }.run());
     sender
 }
 
 struct Lane {
     shared: Arc<Shared>,
     jobs: Receiver<Job>,
-    /// Attempts to connect that failed since there was a connection.
+    /// Attempts that failed in a row; a connection that did not last is one.
     failures: u32,
+    /// Why there was no connection, until one has answered.
+    away: Option<BackendError>,
 }
 
 /// Why a lane is without a connection.
@@ -60,25 +63,22 @@ impl Lane {
     async fn run(mut self) {
         loop {
             let without = match self.connect().await {
-                Ok(link) => {
-                    self.shared.tell_connected(self.failures > 0);
-                    self.shared.inspect(&link);
-                    self.failures = 0;
-                    self.serve(link).await
-                }
+                Ok(link) => self.hold(link).await,
                 Err(error) => {
                     self.failures = self.failures.saturating_add(1);
                     Without::Connection(error)
                 }
             };
             let Without::Connection(error) = without else { return };
-            if self.failures <= 1 {
+            if self.failures == 0 {
+                continue;
+            }
+            if self.away.is_none() {
                 self.shared.tell_lost(&error);
             }
-            // A server that does not answer is no better for being connected to again at once.
-            self.failures = self.failures.max(u32::from(error.kind() == ErrorKind::Timeout));
-            if self.failures > 0 && self.refuse_during(&error, sleep(self.pause())).await.is_none()
-            {
+            let error = error.with_fate(Fate::NotCharged);
+            self.away = Some(error.clone());
+            if self.refuse_during(&error, sleep(self.pause())).await.is_none() {
                 return;
             }
         }
@@ -88,14 +88,29 @@ impl Lane {
     async fn connect(&mut self) -> Result<Link, BackendError> {
         let shared = self.shared.clone();
         let mut connecting = pin!(attempt(&shared, self.failures > 0));
-        let mut error = BackendError::new(ErrorKind::Unreachable, Fate::NotCharged);
-        if self.failures == 0 {
-            match timeout(shared.deadline, &mut connecting).await {
-                Ok(result) => return result,
-                Err(_) => error = BackendError::new(ErrorKind::Timeout, Fate::NotCharged),
-            }
+        let late = || fault::not_charged(ErrorKind::Timeout, "there is no connection yet");
+        if self.failures == 0
+            && let Ok(result) = timeout(shared.deadline, &mut connecting).await
+        {
+            return result;
         }
+        let error = self.away.clone().unwrap_or_else(late);
         self.refuse_during(&error, connecting).await.unwrap_or(Err(error))
+    }
+
+    /// Serves while the connection lasts.
+    async fn hold(&mut self, link: Link) -> Without {
+        self.shared.inspect(&link);
+        let since = Instant::now();
+        let without = self.serve(link).await;
+        if let Without::Connection(error) = &without {
+            // A server that does not answer is no better for being connected to again at once.
+            self.failures = match since.elapsed() < LONGEST_PAUSE {
+                true => self.failures.saturating_add(1),
+                false => u32::from(error.kind() == ErrorKind::Timeout),
+            };
+        }
+        without
     }
 
     /// Answers everybody with `error` until `event`; `None` if nobody can ask any more.
@@ -124,15 +139,18 @@ impl Lane {
         loop {
             tokio::select! {
                 biased;
-                ended = calls.next(), if !calls.is_empty() => if let Some(Some(error)) = ended {
-                    refuse_waiting(&mut self.jobs, &error);
-                    return Without::Connection(error);
+                ended = calls.next(), if !calls.is_empty() => match ended.flatten() {
+                    Some(error) => {
+                        self.finish(calls, &error).await;
+                        return Without::Connection(error);
+                    }
+                    None => self.has_answered(),
                 },
                 () = link.lost() => {
-                    // Calls under way fail by themselves.
-                    while calls.next().await.is_some() {}
                     let reason = "the server closed the connection";
-                    return Without::Connection(fault::not_charged(ErrorKind::Unreachable, reason));
+                    let error = fault::not_charged(ErrorKind::Unreachable, reason);
+                    self.finish(calls, &error).await;
+                    return Without::Connection(error);
                 }
                 count = self.jobs.recv_many(&mut jobs, most_together), if calls.len() < most_calls => {
                     if count == 0 {
@@ -142,6 +160,29 @@ impl Lane {
                     calls.push(carry_out(&shared, &*connection, std::mem::take(&mut jobs)));
                 }
             }
+        }
+    }
+
+    /// Waits for the calls under way, which have deadlines of their own. Where the server does not
+    /// answer, those who ask meanwhile need not wait for it too.
+    async fn finish(
+        &mut self,
+        mut calls: FuturesUnordered<impl Future<Output = Ended>>,
+        error: &BackendError,
+    ) {
+        let finished = async { while calls.next().await.is_some() {} };
+        if error.kind() == ErrorKind::Timeout {
+            let reason = "the server did not answer those before";
+            let error = fault::not_charged(ErrorKind::Timeout, reason);
+            self.refuse_during(&error, finished).await;
+        } else {
+            finished.await;
+        }
+    }
+
+    fn has_answered(&mut self) {
+        if self.away.take().is_some() {
+            self.shared.tell_connected();
         }
     }
 
@@ -158,18 +199,8 @@ async fn attempt(shared: &Shared, failed_before: bool) -> Result<Link, BackendEr
     let link = shared.connect.connect(shared.connect_deadline).await.map_err(not_sent)?;
     if failed_before && !shared.is_cluster() {
         let ping = timeout(shared.deadline, link.connection.run(redis::cmd("PING")));
-        ping.await.map_err(|_| not_sent(late()))?.map_err(not_sent)?;
+        let pong = ping.await.unwrap_or_else(|_| Err(late()));
+        pong.and_then(Value::extract_error).map_err(not_sent)?;
     }
     Ok(link)
-}
-
-/// Those who have waited for an answer that did not come need not wait for another connection.
-fn refuse_waiting(jobs: &mut Receiver<Job>, error: &BackendError) {
-    if error.kind() != ErrorKind::Timeout {
-        return;
-    }
-    let error = fault::not_charged(error.kind(), "the server did not answer those before");
-    while let Ok(job) = jobs.try_recv() {
-        job.fail(error.clone());
-    }
 }

@@ -43,8 +43,7 @@ impl Lanes {
 
     fn lane(&self, shared: &Arc<Shared>) -> Result<Sender<Job>, BackendError> {
         let Ok(runtime) = Handle::try_current() else {
-            let reason = "there is no tokio runtime to wait on";
-            return Err(fault::not_charged(ErrorKind::Unreachable, reason));
+            return Err(fault::no_runtime());
         };
         let mut open = self.open.lock();
         if let Some((_, lane)) =

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    PushInfo, PushKind, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ProtocolVersion, PushInfo, PushKind, RedisError,
+    RedisResult, Value,
     aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection},
 };
 use tokio::sync::watch;
@@ -95,15 +95,6 @@ pub(super) fn late() -> redis::RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
-/// A server with the protocol that tells of lost connections, unless the URL asks for another.
-pub(super) fn with_news(info: ConnectionInfo, url: &str) -> ConnectionInfo {
-    if url.contains("protocol=") {
-        return info;
-    }
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    info.set_redis_settings(settings)
-}
-
 /// One server.
 #[derive(Debug)]
 pub(super) struct Standalone(pub(super) Client);
@@ -113,9 +104,4 @@ impl Connect for Standalone {
         let client = self.0.clone();
         Box::pin(async move { open(&client, deadline).await })
     }
-}
-
-/// What a URL says.
-pub(super) fn parse(url: &str) -> RedisResult<ConnectionInfo> {
-    Ok(with_news(url.into_connection_info()?, url))
 }

@@ -36,12 +36,15 @@ mod lane;
 mod lanes;
 mod layout;
 mod link;
+#[cfg(feature = "redis-cluster")]
+mod redirect;
 mod replay;
 mod script;
 mod sentinel;
 mod spread;
 mod support;
 mod time;
+mod url;
 
 pub use builder::RedisBuilder;
 
@@ -153,10 +156,8 @@ impl Shared {
         }
     }
 
-    fn tell_connected(&self, again: bool) {
-        if again {
-            tracing::info!(target: "actix_smart_ratelimit", "Redis is reachable again");
-        }
+    fn tell_connected(&self) {
+        tracing::info!(target: "actix_smart_ratelimit", "Redis answers again");
     }
 
     fn tell_lost(&self, error: &BackendError) {

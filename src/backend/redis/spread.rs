@@ -4,16 +4,18 @@
 //! Until they have, a request of the same client may be refused that need not be.
 
 use futures_util::future::join_all;
+use tokio::runtime::Handle;
 
 use super::{
     asked::Asked,
     direct::{Direct, unexpected},
+    fault,
     layout::Kind,
     replay::{Outcome, Reply, looked},
 };
 use crate::{
     Mode, Shape, Timestamp, Verdict,
-    backend::{BackendError, Fate},
+    backend::{BackendError, ErrorKind, Fate},
 };
 
 /// Slots of a cluster.
@@ -25,8 +27,15 @@ struct Part {
     asked: Asked,
 }
 
-/// Decides checks whose keys may be on different servers.
-pub(super) async fn decide(direct: &Direct, asked: &Asked) -> Result<Verdict, BackendError> {
+/// Decides checks whose keys may be on different servers, on a task of its own: what some have taken is
+/// given back even if nobody waits for the answer any more.
+pub(super) async fn decide(direct: Direct, asked: Asked) -> Result<Verdict, BackendError> {
+    let Ok(runtime) = Handle::try_current() else { return Err(fault::no_runtime()) };
+    let decided = runtime.spawn(async move { decide_here(&direct, &asked).await });
+    decided.await.unwrap_or_else(|_| Err(BackendError::new(ErrorKind::Unreachable, Fate::Unknown)))
+}
+
+async fn decide_here(direct: &Direct, asked: &Asked) -> Result<Verdict, BackendError> {
     let parts = parts(asked, direct.shared.time.estimate());
     if let [_] = &*parts {
         let reply = direct.reply(asked).await?;
@@ -42,7 +51,7 @@ pub(super) async fn decide(direct: &Direct, asked: &Asked) -> Result<Verdict, Ba
         let given_back =
             join_all(taken.map(|(part, reply)| give_back(direct, part, reply.as_ref().ok()))).await;
         if let Some(error) = replies.iter().find_map(|reply| reply.as_ref().err()) {
-            return Err(with_fate(error, given_back.iter().all(Result::is_ok)));
+            return Err(of_whole(error.clone(), given_back.iter().all(Result::is_ok)));
         }
     }
     let replies = replies.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -96,11 +105,8 @@ async fn give_back(
 }
 
 /// The first error, told as what it is for the whole.
-fn with_fate(error: &BackendError, given_back: bool) -> BackendError {
-    if given_back || error.fate() == Fate::Unknown {
-        return error.clone();
-    }
-    BackendError::with_source(error.kind(), Fate::Unknown, error.clone())
+fn of_whole(error: BackendError, given_back: bool) -> BackendError {
+    if given_back { error } else { error.with_fate(Fate::Unknown) }
 }
 
 /// One verdict of those that the servers came to. A part that gave back what it took tells how it was

@@ -85,6 +85,16 @@ impl RedisCluster {
         })
     }
 
+    /// A further primary, without slots, which all nodes know. It is the last of the nodes.
+    pub fn grow(&mut self) -> usize {
+        let new = node();
+        self.ids.push(new.cli(&["CLUSTER", "MYID"]));
+        self.nodes.push(new);
+        self.introduce();
+        wait_until("a new node that serves", || state(&self.nodes[self.nodes.len() - 1]) == "ok");
+        self.nodes.len() - 1
+    }
+
     /// The nodes, dead ones too.
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes

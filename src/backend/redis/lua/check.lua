@@ -120,7 +120,7 @@ local function count(check, key)
   elseif not string.find(after.err, '^ERR') then
     return nil, after
   end
-  return nil, unreadable(key, 'fixed window')
+  return nil, unreadable('fixed window')
 end
 
 -- A window on the clock in one command; what is too much is taken back at once.

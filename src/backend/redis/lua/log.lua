@@ -9,13 +9,13 @@ local LOG = 7
 local CHUNK = 500
 
 -- The time of the first of these members with their scores; -1 if there is none.
-local function log_time(key, members)
+local function log_time(members)
   if not members[2] then return -1 end
-  return micros(members[2]) or broken(key, 'sliding window')
+  return micros(members[2]) or broken('sliding window')
 end
 
 local function log_newest(key)
-  return log_time(key, redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES'))
+  return log_time(redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES'))
 end
 
 -- The expiry says how far back, in milliseconds, the log is looked at.
@@ -69,7 +69,7 @@ local function log_reach(check, key, state, pending)
   local missing = state[1] + pending + cost - limit
   if cost > limit or missing < 1 or missing > state[1] then return -1 end
   local rank = state[3] + missing - 1
-  return log_time(key, redis.call('ZRANGE', key, rank, rank, 'WITHSCORES'))
+  return log_time(redis.call('ZRANGE', key, rank, rank, 'WITHSCORES'))
 end
 
 -- `name` makes members unique.

@@ -37,7 +37,7 @@ end
 local function meter_of_original(check, key, amount, at, now)
   amount, at = tonumber(amount), micros(at)
   if not amount or amount ~= amount or math.abs(amount) > EXACT or not at then
-    broken(key, 'bucket')
+    broken('bucket')
   end
   at = math.min(at, now)
   local spent = check[1] == TOKENS and check[7] - amount or amount
@@ -53,7 +53,7 @@ end
 -- back as far: that takes no tokens and gives none.
 local function meter_parse(check, key, text, now)
   local whole, rest, at = string.match(text, '^(%d+) (%d+) (%d+)$')
-  if not whole then broken(key, 'bucket') end
+  if not whole then broken('bucket') end
   local ahead = math.max(tonumber(at) - still(check, now), 0)
   whole = math.max(tonumber(whole) - ahead, 0)
   return {whole, math.min(tonumber(rest), math.max(check[5] - 1, 0)), ahead}

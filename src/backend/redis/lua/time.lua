@@ -34,10 +34,11 @@ local function keep_until(key, at, new)
   redis.call('PEXPIREAT', key, ms, 'GT')
 end
 
-local function unreadable(key, what)
-  return {err = 'WRONGTYPE the ' .. what .. ' at ' .. key .. ' cannot be read'}
+-- Without the key: errors reach logs.
+local function unreadable(what)
+  return {err = 'WRONGTYPE the ' .. what .. ' at a key cannot be read'}
 end
 
-local function broken(key, what)
-  error(unreadable(key, what))
+local function broken(what)
+  error(unreadable(what))
 end

@@ -38,13 +38,13 @@ local function window_load(check, key, now)
     local text = redis.call('HGET', key, check[7])
     if not text then return {-1, 0, 0} end
     local start, previous, current = string.match(text, '^(%d+) (%d+) (%d+)$')
-    if not start then broken(key, 'sliding window counter') end
+    if not start then broken('sliding window counter') end
     return {tonumber(start), tonumber(previous), tonumber(current)}
   end
   local text = redis.call('GET', key)
   if not text then return {-1, 0, 0} end
   local count = tonumber(string.match(text, '^%d+$'))
-  if not count then broken(key, 'fixed window') end
+  if not count then broken('fixed window') end
   if count > 4294967295 then count = 4294967295 end
   if kind == CLOCK then return {check[7], 0, count} end
   local start = redis.call('PEXPIRETIME', key) * 1000 - period
