@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use redis::{RedisError, Value};
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -22,7 +22,10 @@ use super::{
     job::Job,
     link::{Link, late},
 };
-use crate::backend::{BackendError, ErrorKind, Fate};
+use crate::{
+    Clock,
+    backend::{BackendError, ErrorKind, Fate},
+};
 
 /// Jobs that may wait; more are turned away.
 const MOST_WAITING: usize = 16_384;
@@ -101,14 +104,15 @@ impl Lane {
     /// Serves while the connection lasts.
     async fn hold(&mut self, link: Link) -> Without {
         self.shared.inspect(&link);
-        let since = Instant::now();
+        let since = Clock::System.now();
         let without = self.serve(link).await;
         if let Without::Connection(error) = &without {
             // A server that does not answer is no better for being connected to again at once.
-            self.failures = match since.elapsed() < LONGEST_PAUSE {
-                true => self.failures.saturating_add(1),
-                false => u32::from(error.kind() == ErrorKind::Timeout),
-            };
+            self.failures =
+                match Duration::from_micros(Clock::System.now().since(since)) < LONGEST_PAUSE {
+                    true => self.failures.saturating_add(1),
+                    false => u32::from(error.kind() == ErrorKind::Timeout),
+                };
         }
         without
     }
