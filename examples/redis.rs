@@ -38,9 +38,8 @@ async fn main() -> io::Result<()> {
     let limiter =
         RateLimiter::builder().backend("redis", redis).build().map_err(io::Error::other)?;
     let address = env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-    println!("listening on http://{address}");
-    HttpServer::new(move || App::new().app_data(limiter.clone()).service(login))
-        .bind(address)?
-        .run()
-        .await
+    let server = HttpServer::new(move || App::new().app_data(limiter.clone()).service(login))
+        .bind(address)?;
+    println!("listening on http://{:?}", server.addrs());
+    server.run().await
 }

@@ -25,11 +25,10 @@ async fn main() -> io::Result<()> {
     let limit = limiter.middleware().rule(Rule::new(Limit::new("pages", rates)).path("/"));
     limit.validate().map_err(io::Error::other)?;
     let address = env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-    println!("listening on http://{address}");
-    HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         App::new().wrap(limit.clone()).route("/", web::get().to(|| async { "hello\n" }))
     })
-    .bind(address)?
-    .run()
-    .await
+    .bind(address)?;
+    println!("listening on http://{:?}", server.addrs());
+    server.run().await
 }

@@ -54,7 +54,8 @@ if [ "${RELEASE:-1}" = 1 ]; then
     PROPTEST_CASES="${PROPTEST_CASES:-8000}" cargo test --release -p actix-smart-ratelimit-core \
         --test properties --test metamorphic --test clocks --test batches --test refunds
     echo "== concurrency and floods at full size, in release mode"
-    cargo test --release --test memory_concurrency --test memory_flood \
-        --test denial_cache_bounds --test lease_bounds
-    cargo test --release --features redis --test redis_concurrency
+    cargo test --release --all-features --test memory_concurrency --test memory_flood \
+        --test denial_cache_bounds --test lease_bounds --test redis_concurrency
+    echo "== a million generated steps, scripts against core"
+    STEPS="${STEPS:-1000000}" cargo test --release --all-features --test redis_differential
 fi
