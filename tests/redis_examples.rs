@@ -1,4 +1,5 @@
 //! The examples about Redis do what they say, against private servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod support;
 
