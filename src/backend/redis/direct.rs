@@ -7,12 +7,13 @@ use tokio::sync::oneshot;
 
 use super::{
     Shared,
-    asked::Asked,
+    asked::{Asked, OwnedCheck},
     encode::{self, Asking, array, int, uint},
     fault, health,
     job::Job,
     lanes::Lanes,
     layout::{Kind, all_keys},
+    replay::{Outcome, Reply},
     script::{REFUND, ScriptCall},
     spread, support,
 };
@@ -59,12 +60,12 @@ impl Direct {
     }
 
     /// What the server answers about checks that one call can be about.
-    pub(super) async fn reply(&self, asked: &Asked) -> Result<super::replay::Reply, BackendError> {
+    pub(super) async fn reply(&self, asked: &Asked) -> Result<Reply, BackendError> {
         for _ in 0..WINDOWS_MISSED {
             let group = asked.group(self.shared.time.estimate(), &self.shared.periods.first())?;
             let reply = self.send(|answer| Job::Check(group, answer)).await?;
             self.shared.time.learn(reply.now);
-            if reply.outcome != super::replay::Outcome::Stale {
+            if reply.outcome != Outcome::Stale {
                 return Ok(reply);
             }
         }
@@ -102,16 +103,12 @@ impl Direct {
         array(&mut argument, 3);
         uint(&mut argument, self.shared.time.given());
         argument.extend_from_slice(&message);
-        int(
-            &mut argument,
-            charged_at.map_or(-1, |at| i64::try_from(at.as_micros()).unwrap_or(i64::MAX)),
-        );
+        let charged_at = charged_at.map(|at| i64::try_from(at.as_micros()).unwrap_or(i64::MAX));
+        int(&mut argument, charged_at.unwrap_or(-1));
         let call = ScriptCall { script: &REFUND, keys: vec![key], argument };
         self.send(|answer| Job::Script(call, answer)).await.map(drop)
     }
 }
-
-pub(super) use super::asked::OwnedCheck;
 
 pub(super) fn unexpected() -> BackendError {
     BackendError::new(ErrorKind::Protocol, Fate::Unknown)

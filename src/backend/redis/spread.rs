@@ -10,7 +10,7 @@ use super::{
     asked::Asked,
     direct::{Direct, unexpected},
     fault,
-    layout::Kind,
+    layout::{Kind, window_start},
     replay::{Outcome, Reply, looked},
 };
 use crate::{
@@ -63,7 +63,7 @@ fn parts(asked: &Asked, at: Timestamp) -> Vec<Part> {
     for (place, check) in asked.checks.iter().enumerate() {
         let Some(kind) = Kind::of(&check.policy) else { continue };
         let window = match check.policy.shape() {
-            Shape::Window(window) => super::layout::window_start(window.period(), at),
+            Shape::Window(window) => window_start(window.period(), at),
             _ => at,
         };
         let slot = slot_of(&kind.state_key(&check.key, window));
