@@ -52,6 +52,7 @@
 //! | `redis` | counters in Redis or Valkey, standalone or behind Sentinel: `backend::redis` |
 //! | `redis-cluster` | the same in a Redis Cluster |
 //! | `redis-tls` | the same over encrypted connections |
+//! | `postgres`, `mysql`, `sqlite` | the tables in a database and their migrations: `backend::database` |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;

@@ -8,6 +8,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{Batch, Charge, Error, Policy, Verdict};
 
+#[cfg(feature = "database")]
+pub mod database;
 mod error;
 mod hash;
 pub mod memory;
