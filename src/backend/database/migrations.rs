@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::fault::Fault;
+
 /// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -32,6 +34,24 @@ pub const MYSQL: diesel_migrations::EmbeddedMigrations =
 #[cfg(feature = "sqlite")]
 pub const SQLITE: diesel_migrations::EmbeddedMigrations =
     diesel_migrations::embed_migrations!("migrations/sqlite");
+
+/// Runs those that were not run yet, and names them.
+pub(super) fn run<DB: diesel::backend::Backend>(
+    connection: &mut impl diesel_migrations::MigrationHarness<DB>,
+    migrations: diesel_migrations::EmbeddedMigrations,
+) -> Result<Vec<String>, Fault> {
+    let versions = connection.run_pending_migrations(migrations).map_err(Fault::Migration)?;
+    Ok(versions.iter().map(ToString::to_string).collect())
+}
+
+/// Names those that were not run yet.
+pub(super) fn pending<DB: diesel::backend::Backend>(
+    connection: &mut impl diesel_migrations::MigrationHarness<DB>,
+    migrations: diesel_migrations::EmbeddedMigrations,
+) -> Result<Vec<String>, Fault> {
+    let pending = connection.pending_migrations(migrations).map_err(Fault::Migration)?;
+    Ok(pending.iter().map(|migration| migration.name().to_string()).collect())
+}
 
 /// The files of one folder of migrations, by their paths in it.
 macro_rules! files {
