@@ -8,7 +8,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{Batch, Charge, Error, Policy, Verdict};
 
-#[cfg(feature = "database")]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub mod database;
 mod error;
 mod hash;

@@ -12,7 +12,7 @@
 pub mod asking;
 pub mod backends;
 pub mod counted;
-#[cfg(all(feature = "postgres", feature = "mysql"))]
+#[cfg(all(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub mod database;
 pub mod events;
 pub mod ports;

@@ -166,10 +166,6 @@ fn dialect_of(scheme: &str) -> Result<Dialect, Error> {
     }
 }
 
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    expect(dead_code, reason = "there is no database to connect to")
-)]
 fn over<T: Tables>(
     url: &str,
     connections: usize,

@@ -21,10 +21,13 @@ pub(super) enum Request {
     Refund(Returned),
 }
 
-/// Decides everything in the order in which it was asked. A refund's answer is an empty verdict.
+/// Decides everything in the order in which it was asked, but for what nobody waits for any more: once
+/// the locks are there, `may_take` says whether a request is still wanted. A refund's answer is an empty
+/// verdict.
 pub(super) fn decide<'r, T: Tables>(
     tables: &mut T,
     requests: impl Iterator<Item = &'r Request>,
+    may_take: impl Fn(usize) -> bool,
     time: &ServerTime,
 ) -> Result<Vec<Verdict>, Fault> {
     let requests: Vec<_> = requests.map(|request| (request, places_of(request))).collect();
@@ -33,7 +36,8 @@ pub(super) fn decide<'r, T: Tables>(
         ServerTime::Server => row::time(tables.now()?),
         ServerTime::Manual(clock) => clock.now(),
     };
-    let verdicts = requests.iter().map(|(request, places)| match request {
+    let verdicts = requests.iter().enumerate().map(|(index, (request, places))| match request {
+        _ if !may_take(index) => Verdict::new(now, []),
         Request::Check(asked) => {
             let mut batch = asked.batch();
             settle(&mut batch, &mut OfBatch { held: &mut held, places, now }, now, asked.mode);

@@ -44,7 +44,8 @@ impl Direct {
     ) -> BoxFuture<Result<T, BackendError>> {
         let (sender, answer) = oneshot::channel();
         let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
-        let (job, begun) = Job::new(work(sender), Clock::System.now() + micros);
+        let job = Job::new(work(sender), Clock::System.now() + micros);
+        let claim = job.claim.clone();
         if let Err(refused) = self.jobs.try_send(job) {
             let (job, kind, reason) = match refused {
                 TrySendError::Full(job) => {
@@ -62,7 +63,7 @@ impl Direct {
                 // A thread that ended without an answer may have committed.
                 Ok(Err(_)) => Err(BackendError::new(ErrorKind::Unreachable, Fate::Unknown)),
                 Err(_) => {
-                    let fate = if begun.is_first() { Fate::NotCharged } else { Fate::Unknown };
+                    let fate = if claim.give_up() { Fate::NotCharged } else { Fate::Unknown };
                     Err(BackendError::new(ErrorKind::Timeout, fate))
                 }
             }

@@ -1,8 +1,8 @@
-//! What a worker is asked to do, and whether it has begun.
+//! What a worker is asked to do, and whether it is still wanted.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+    atomic::{AtomicU8, Ordering::SeqCst},
 };
 
 use tokio::sync::oneshot;
@@ -22,7 +22,7 @@ pub(super) struct Job {
     pub(super) work: Work,
     /// After this nobody waits for it any more.
     pub(super) deadline: Timestamp,
-    begun: Begun,
+    pub(super) claim: Claim,
 }
 
 #[derive(Debug)]
@@ -34,32 +34,45 @@ pub(super) enum Work {
     Migrate(Answer<Vec<String>>),
 }
 
-/// Whether a job was begun: by a worker, or by who gave it up, so that nobody else does it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Begun(Arc<AtomicBool>);
+const WAITING: u8 = 0;
+const TAKEN: u8 = 1;
+const GIVEN_UP: u8 = 2;
 
-impl Begun {
-    /// True for the first who asks.
-    pub(super) fn is_first(&self) -> bool {
-        !self.0.swap(true, SeqCst)
+/// Whether a job is done or was given up, which a worker and who waits agree about.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claim(Arc<AtomicU8>);
+
+impl Claim {
+    /// For the worker, before it changes anything: whether it may.
+    pub(super) fn take(&self) -> bool {
+        self.0.compare_exchange(WAITING, TAKEN, SeqCst, SeqCst).is_ok()
+            || self.0.load(SeqCst) == TAKEN
+    }
+
+    /// For who waits: whether it is certain that nothing was changed, nor will be.
+    pub(super) fn give_up(&self) -> bool {
+        self.0.compare_exchange(WAITING, GIVEN_UP, SeqCst, SeqCst).is_ok()
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.0.load(SeqCst) == GIVEN_UP
     }
 }
 
 impl Job {
-    pub(super) fn new(work: Work, deadline: Timestamp) -> (Self, Begun) {
-        let begun = Begun::default();
-        (Self { work, deadline, begun: begun.clone() }, begun)
+    pub(super) fn new(work: Work, deadline: Timestamp) -> Self {
+        Self { work, deadline, claim: Claim::default() }
     }
 
-    /// Takes the job on, unless nobody waits for it any more.
-    pub(super) fn begin(self) -> Option<Work> {
-        let is_abandoned = match &self.work {
+    /// Whether somebody waits for it still.
+    pub(super) fn is_awaited(&self) -> bool {
+        let is_closed = match &self.work {
             Work::Decide(_, answer) => answer.is_closed(),
             Work::Reset(_, answer) => answer.is_closed(),
             Work::Health(answer) => answer.is_closed(),
             Work::Migrate(answer) => answer.is_closed(),
         };
-        (!is_abandoned && self.begun.is_first()).then_some(self.work)
+        !is_closed && !self.claim.is_given_up()
     }
 
     /// Answers that it was not done.

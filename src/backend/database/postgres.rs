@@ -107,7 +107,7 @@ impl Tables for PgConnection {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.build_transaction().read_committed().read_write().run(work)
+        self.build_transaction().read_committed().run(work)
     }
 
     fn prepare(&mut self) -> QueryResult<()> {

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use super::{
     commit::{Request, decide},
     fault::{Fault, Text},
-    job::{Answer, Job, Work},
+    job::{Answer, Claim, Job, Work},
     key::stored,
     tables::Tables,
     time::ServerTime,
@@ -98,15 +98,19 @@ impl<T: Tables> Worker<T> {
         let mut together = Vec::new();
         let mut deadline = Timestamp::ZERO;
         for job in jobs {
-            let until = job.deadline;
-            let Some(work) = job.begin() else { continue };
+            if !job.is_awaited() {
+                continue;
+            }
+            let Job { work, deadline: until, claim } = job;
             if let Work::Decide(request, answer) = work {
                 deadline = deadline.max(until);
-                together.push((request, answer));
+                together.push((request, answer, claim));
                 continue;
             }
             self.decide(connection, std::mem::take(&mut together), deadline);
-            self.work_alone(connection, work, until);
+            if claim.take() {
+                self.work_alone(connection, work, until);
+            }
         }
         self.decide(connection, together, deadline);
     }
@@ -114,24 +118,27 @@ impl<T: Tables> Worker<T> {
     fn decide(
         &self,
         connection: &mut Connection<T>,
-        waiting: Vec<(Request, Answer<Verdict>)>,
+        waiting: Vec<(Request, Answer<Verdict>, Claim)>,
         deadline: Timestamp,
     ) {
         if waiting.is_empty() {
             return;
         }
-        let requests = || waiting.iter().map(|(request, _)| request);
+        let requests = || waiting.iter().map(|(request, ..)| request);
+        let may_take = |index: usize| {
+            let (_, answer, claim) = &waiting[index];
+            !answer.is_closed() && claim.take()
+        };
         let time = &self.shared.time;
-        let verdicts =
-            self.attempt(connection, deadline, |tables| decide(tables, requests(), time));
-        match verdicts {
+        let work = |tables: &mut T| decide(tables, requests(), may_take, time);
+        match self.attempt(connection, deadline, work) {
             Ok(verdicts) => {
-                for ((_, answer), verdict) in waiting.into_iter().zip(verdicts) {
+                for ((_, answer, _), verdict) in waiting.into_iter().zip(verdicts) {
                     let _ = answer.send(Ok(verdict));
                 }
             }
             Err(error) => {
-                for (_, answer) in waiting {
+                for (_, answer, _) in waiting {
                     let _ = answer.send(Err(error.clone()));
                 }
             }

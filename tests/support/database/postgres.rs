@@ -11,7 +11,7 @@ use std::{
 };
 
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
     super::{ports::free_port, redis::wait_until},
@@ -92,12 +92,26 @@ impl PostgresServer {
         self.server.end(Signal::KILL);
     }
 
-    pub fn freeze(&self) {
+    /// Stops the server and the processes that serve its connections until
+    /// [`thaw_all`](Self::thaw_all).
+    pub fn freeze_all(&self) {
         self.server.freeze();
+        self.signal_children(Signal::STOP);
     }
 
-    pub fn thaw(&self) {
+    pub fn thaw_all(&self) {
+        self.signal_children(Signal::CONT);
         self.server.thaw();
+    }
+
+    fn signal_children(&self, signal: Signal) {
+        let pid = self.server.pid();
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        for child in fs::read_to_string(path).unwrap().split_whitespace() {
+            let pid = Pid::from_raw(child.parse().unwrap()).unwrap();
+            // It may have ended by itself.
+            let _ = kill_process(pid, signal);
+        }
     }
 
     /// Starts the server again on its port, with the data that it had.

@@ -62,6 +62,10 @@ impl Server {
         }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child().as_ref().map(Child::id).expect("the server runs")
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.path().join("log")).unwrap_or_default()
     }
