@@ -17,6 +17,11 @@ install_tools() {
     # Tests start Redis servers of their own; redis-tools has redis-cli and redis-benchmark.
     have redis-server || missing+=(redis-server)
     have redis-benchmark || missing+=(redis-tools)
+    # So they do with PostgreSQL and MariaDB, whose client libraries the backends link with.
+    have initdb || [ -d /usr/lib/postgresql ] || missing+=(postgresql)
+    have mariadbd || [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
+    have pg_config || missing+=(libpq-dev)
+    have mariadb_config || have mysql_config || missing+=(libmariadb-dev pkg-config)
     # The original limiter runs in virtual environments.
     have python3 || missing+=(python3)
     have python3 && python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)

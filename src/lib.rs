@@ -32,7 +32,7 @@
 //! | choose rules by request | [`Condition`], [`preset`], [`Tiers`] |
 //! | run behind proxies | [`net::ClientIp`] |
 //! | ask in a handler how its request stands | [`RateLimitInfo`] |
-//! | share counters between processes | `backend::redis`, [`backend::wrap`] |
+//! | share counters between processes | `backend::redis`, `backend::database`, [`backend::wrap`] |
 //! | keep counters elsewhere | [`backend::Backend`] |
 //! | count in a way of your own | [`CustomAlgorithm`] |
 //!
@@ -52,6 +52,7 @@
 //! | `redis` | counters in Redis or Valkey, standalone or behind Sentinel: `backend::redis` |
 //! | `redis-cluster` | the same in a Redis Cluster |
 //! | `redis-tls` | the same over encrypted connections |
+//! | `postgres`, `mysql`, `sqlite` | counters in a database: `backend::database` |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
@@ -109,7 +110,7 @@ pub mod __private {
 }
 
 /// The pages of the repository, whose programs compile.
-#[cfg(all(doctest, feature = "jwt", feature = "redis"))]
+#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite"))]
 mod pages {
     #[doc = include_str!("../README.md")]
     mod readme {}
@@ -119,4 +120,6 @@ mod pages {
     mod middleware {}
     #[doc = include_str!("../docs/redis.md")]
     mod redis {}
+    #[doc = include_str!("../docs/database.md")]
+    mod database {}
 }

@@ -12,6 +12,8 @@
 pub mod asking;
 pub mod backends;
 pub mod counted;
+#[cfg(all(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+pub mod database;
 pub mod events;
 pub mod ports;
 pub mod processes;

@@ -161,6 +161,11 @@ impl EntryLog {
         }
     }
 
+    /// The entries as times and costs, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Timestamp, u32)> {
+        self.entries.iter().copied()
+    }
+
     /// Number of entries; admissions at the same microsecond share one.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,0 +1,96 @@
+//! One transaction: rows are locked in their order and read, the transitions decide for everybody that
+//! waits, and what changed is written and committed.
+//!
+//! A key that has no row cannot be locked. It is decided about as one never seen, and its row is added;
+//! if somebody else was first, the whole transaction is tried again.
+
+use super::{
+    asked::{Asked, Returned},
+    fault::Fault,
+    held::{Held, Kind, Needed, OfBatch, Place, places},
+    row,
+    tables::Tables,
+    time::ServerTime,
+};
+use crate::{Shape, Timestamp, Verdict, settle};
+
+/// Something that a transaction decides.
+#[derive(Debug)]
+pub(super) enum Request {
+    Check(Asked),
+    Refund(Returned),
+}
+
+/// Decides everything in the order in which it was asked, but for what nobody waits for any more: once
+/// the locks are there, `may_take` says whether a request is still wanted. A refund's answer is an empty
+/// verdict.
+pub(super) fn decide<'r, T: Tables>(
+    tables: &mut T,
+    requests: impl Iterator<Item = &'r Request>,
+    may_take: impl Fn(usize) -> bool,
+    time: &ServerTime,
+) -> Result<Vec<Verdict>, Fault> {
+    let requests: Vec<_> = requests.map(|request| (request, places_of(request))).collect();
+    let mut held = load(tables, requests.iter().flat_map(|(_, places)| places))?;
+    let now = match time {
+        ServerTime::Server => row::time(tables.now()?),
+        ServerTime::Manual(clock) => clock.now(),
+    };
+    let verdicts = requests.iter().enumerate().map(|(index, (request, places))| match request {
+        _ if !may_take(index) => Verdict::new(now, []),
+        Request::Check(asked) => {
+            let mut batch = asked.batch();
+            settle(&mut batch, &mut OfBatch { held: &mut held, places, now }, now, asked.mode);
+            batch.into_verdict()
+        }
+        Request::Refund(returned) => {
+            places.iter().for_each(|place| give_back(&mut held, place, returned, now));
+            Verdict::new(now, [])
+        }
+    });
+    let verdicts = verdicts.collect();
+    held.changes().write(tables)?;
+    Ok(verdicts)
+}
+
+fn places_of(request: &Request) -> Vec<Place> {
+    match request {
+        Request::Check(asked) => places(&asked.checks),
+        Request::Refund(Returned { check, .. }) => vec![Place::of(&check.key, &check.policy)],
+    }
+}
+
+/// Locks and reads. Counters come first, then states, then what is in logs, everywhere.
+fn load<'p>(
+    tables: &mut impl Tables,
+    places: impl Iterator<Item = &'p Place> + Clone,
+) -> Result<Held, Fault> {
+    let mut needed = Needed::default();
+    places.clone().for_each(|place| needed.add(place));
+    let mut held = Held::default();
+    if !needed.counters.is_empty() {
+        held.found_counters(tables.counters(needed.counters.into_iter().collect())?);
+    }
+    for place in places {
+        if matches!(place.kind, Kind::Window(_)) && held.is_beside_counter(place) {
+            needed.states.insert((place.key.clone(), place.tag));
+        }
+    }
+    if !needed.states.is_empty() {
+        held.found_states(tables.states(needed.states.into_iter().collect())?);
+    }
+    if !needed.entries.is_empty() {
+        held.found_entries(tables.entries(needed.entries.into_iter().collect())?);
+    }
+    Ok(held)
+}
+
+fn give_back(held: &mut Held, place: &Place, returned: &Returned, now: Timestamp) {
+    let Returned { check, charged_at } = returned;
+    if let Shape::Log(log) = check.policy.shape() {
+        held.log(place, log.period()).refund(*charged_at, check.cost);
+    } else if let Some(cell) = held.cell(place, now) {
+        let step = check.policy.refund(cell, now, *charged_at, check.cost);
+        held.put(place, &step, now);
+    }
+}

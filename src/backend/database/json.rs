@@ -1,0 +1,146 @@
+//! Lists as JSON, for databases that have no arrays: one value, whatever their length.
+
+use serde_json::{Value as Json, json};
+
+use super::{
+    row::{CounterRow, EntryRow, StateRow},
+    statement::Value,
+};
+
+fn list<R>(rows: &[R], of: impl Fn(&R) -> Json) -> Value {
+    Value::Text(Json::Array(rows.iter().map(of).collect()).to_string())
+}
+
+pub(super) fn keys(keys: &[String]) -> Value {
+    list(keys, |key| json!([key]))
+}
+
+pub(super) fn pairs(pairs: &[(String, i64)]) -> Value {
+    list(pairs, |(key, tag)| json!([key, tag]))
+}
+
+pub(super) fn ids(ids: &[i64]) -> Value {
+    list(ids, |id| json!([id]))
+}
+
+pub(super) fn counters(rows: &[CounterRow]) -> Value {
+    list(rows, |row| json!([row.key, row.count, row.start, row.end]))
+}
+
+pub(super) fn states(rows: &[StateRow]) -> Value {
+    list(rows, |row| {
+        json!([row.key, row.tag, row.words[0], row.words[1], row.updated, row.expires])
+    })
+}
+
+pub(super) fn entries(rows: &[EntryRow]) -> Value {
+    list(rows, |row| json!([row.key, row.at, row.expires, row.cost]))
+}
+
+/// Implements [`Tables`](super::tables::Tables) over the statements of the module where it stands, each
+/// of which takes one list, and its functions `transaction` and `prepare`.
+macro_rules! implement_tables {
+    ($connection:ty, $migrations:expr) => {
+        const _: () = {
+            use diesel::{RunQueryDsl, sql_types::Text};
+            use $crate::backend::database::{
+                json,
+                row::{CounterRow, EntryRow, StateRow},
+                statement::{Int, Statement, Value},
+            };
+
+            fn execute(
+                connection: &mut $connection,
+                sql: &'static str,
+                value: Value,
+            ) -> QueryResult<usize> {
+                Statement::<()>::new(sql, [value]).execute(connection)
+            }
+
+            impl Tables for $connection {
+                fn in_transaction<T>(
+                    &mut self,
+                    work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+                ) -> Result<T, Fault> {
+                    transaction(self, work)
+                }
+
+                fn prepare(&mut self) -> QueryResult<()> {
+                    prepare(self)
+                }
+
+                fn now(&mut self) -> QueryResult<i64> {
+                    Statement::<Int>::new(NOW, []).get_result(self)
+                }
+
+                fn counters(&mut self, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
+                    type Row = (Text, Int, Int, Int);
+                    let found: Vec<(String, i64, i64, i64)> =
+                        Statement::<Row>::new(COUNTERS, [json::keys(&keys)]).load(self)?;
+                    let row = |(key, count, start, end)| CounterRow { key, count, start, end };
+                    Ok(found.into_iter().map(row).collect())
+                }
+
+                fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
+                    execute(self, ADD_COUNTERS, json::counters(rows))
+                }
+
+                fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
+                    execute(self, CHANGE_COUNTERS, json::counters(rows))
+                }
+
+                fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
+                    type Row = (Text, Int, Int, Int, Int, Int);
+                    let found: Vec<(String, i64, i64, i64, i64, i64)> =
+                        Statement::<Row>::new(STATES, [json::pairs(&of)]).load(self)?;
+                    let row = |(key, tag, first, second, updated, expires)| {
+                        let words = [first, second];
+                        StateRow { key, tag, words, updated, expires }
+                    };
+                    Ok(found.into_iter().map(row).collect())
+                }
+
+                fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
+                    execute(self, ADD_STATES, json::states(rows))
+                }
+
+                fn change_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
+                    execute(self, CHANGE_STATES, json::states(rows))
+                }
+
+                fn entries(&mut self, keys: Vec<String>) -> QueryResult<Vec<EntryRow>> {
+                    type Row = (Int, Text, Int, Int, Int);
+                    let found: Vec<(i64, String, i64, i64, i64)> =
+                        Statement::<Row>::new(ENTRIES, [json::keys(&keys)]).load(self)?;
+                    let row =
+                        |(id, key, at, expires, cost)| EntryRow { id, key, at, expires, cost };
+                    Ok(found.into_iter().map(row).collect())
+                }
+
+                fn add_entries(&mut self, rows: &[EntryRow]) -> QueryResult<usize> {
+                    execute(self, ADD_ENTRIES, json::entries(rows))
+                }
+
+                fn remove_entries(&mut self, ids: Vec<i64>) -> QueryResult<usize> {
+                    execute(self, REMOVE_ENTRIES, json::ids(&ids))
+                }
+
+                fn forget(&mut self, key: &str) -> QueryResult<()> {
+                    for sql in FORGET {
+                        execute(self, sql, Value::Text(key.to_owned()))?;
+                    }
+                    Ok(())
+                }
+
+                fn migrate(&mut self) -> Result<Vec<String>, Fault> {
+                    migrations::run(self, $migrations)
+                }
+
+                fn pending_migrations(&mut self) -> Result<Vec<String>, Fault> {
+                    migrations::pending(self, $migrations)
+                }
+            }
+        };
+    };
+}
+pub(super) use implement_tables;

@@ -1,0 +1,126 @@
+//! State in the database that the application already has: PostgreSQL, MySQL, MariaDB or SQLite.
+//!
+//! Limits survive restarts, and processes that share the database share them. Every check is decided in
+//! a transaction, by the database's clock, under locks on the rows of its keys; checks that wait are
+//! decided together in one transaction, so cost per check falls as load rises, and a lone check waits
+//! for nobody. A refusal that is known to hold is repeated without asking ([`DenialCache`]).
+//!
+//! The tables are those of `django-smart-ratelimit`, which may go on counting in them, and one of ours;
+//! [`migrations`] makes them.
+//!
+//! Threads of its own talk to the database, one for each connection; Actix workers never wait for it.
+//! Every call has a deadline.
+
+use diesel::r2d2::{ConnectionManager, Pool};
+
+use self::direct::Direct;
+use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats, wrap::DenialCache};
+use crate::{Batch, Charge, Error, Policy};
+
+mod asked;
+mod builder;
+mod changes;
+mod commit;
+mod direct;
+mod fault;
+mod held;
+mod job;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod json;
+mod key;
+mod log;
+pub mod migrations;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod row;
+pub mod schema;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod statement;
+mod tables;
+mod time;
+mod worker;
+
+pub use builder::DatabaseBuilder;
+pub use migrations::Dialect;
+pub use tables::DatabaseConnection;
+
+/// State in a database.
+///
+/// ```no_run
+/// use actix_smart_ratelimit::{RateLimiter, backend::database::DatabaseBackend};
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let database = DatabaseBackend::connect("sqlite:///var/lib/app/limits.sqlite")?;
+/// database.migrate().await?;
+/// let limiter = RateLimiter::builder().backend("database", database).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct DatabaseBackend {
+    door: DenialCache<Direct>,
+}
+
+impl DatabaseBackend {
+    /// A backend with the defaults for the database of a URL; it connects when it is first asked.
+    ///
+    /// # Errors
+    /// As [`DatabaseBuilder::build`].
+    pub fn connect(url: &str) -> Result<Self, Error> {
+        Self::builder(url).build()
+    }
+
+    /// A backend for `postgres://user:password@host:port/database`, `mysql://…` (also `mariadb://…`), or
+    /// `sqlite:///path` (`sqlite://:memory:` for one that ends with the backend).
+    pub fn builder(url: impl Into<String>) -> DatabaseBuilder {
+        DatabaseBuilder::url(url.into())
+    }
+
+    /// A backend over a pool that the application has already. It takes at most four connections at a
+    /// time, less if the pool has less, and changes no setting of theirs.
+    pub fn from_pool<C: DatabaseConnection>(pool: Pool<ConnectionManager<C>>) -> DatabaseBuilder {
+        DatabaseBuilder::pool(pool)
+    }
+
+    /// Makes the tables, or brings them up to date, and names the migrations that were run. Where
+    /// several processes do so at once, only the first may succeed.
+    ///
+    /// # Errors
+    /// When a migration fails, or the database cannot be reached.
+    pub async fn migrate(&self) -> Result<Vec<String>, BackendError> {
+        self.door.get_ref().migrate().await
+    }
+}
+
+impl Backend for DatabaseBackend {
+    fn check(&self, batch: &mut Batch<'_>) -> Progress {
+        self.door.check(batch)
+    }
+
+    fn peek(&self, batch: &mut Batch<'_>) -> Progress {
+        self.door.peek(batch)
+    }
+
+    fn reset(&self, key: &str) -> BoxFuture<Result<(), BackendError>> {
+        self.door.reset(key)
+    }
+
+    fn refund(&self, charge: Charge<'_>) -> BoxFuture<Result<(), BackendError>> {
+        self.door.refund(charge)
+    }
+
+    fn health(&self) -> BoxFuture<Result<Health, BackendError>> {
+        self.door.health()
+    }
+
+    fn stats(&self) -> Stats {
+        self.door.stats()
+    }
+
+    fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
+        self.door.validate(policy, cost)
+    }
+}

@@ -1,0 +1,111 @@
+//! MySQL and MariaDB: lists travel as JSON, and are joined in their own order, so that rows are locked in
+//! it whichever index the server would prefer.
+
+use diesel::{Connection, MysqlConnection, QueryResult, connection::SimpleConnection};
+
+use super::{fault::Fault, json::implement_tables, migrations, tables::Tables};
+
+const NOW: &str = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
+
+const COUNTERS: &str = "
+SELECT c.`key`, CAST(c.`count` AS SIGNED), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', c.`window_start`),
+    TIMESTAMPDIFF(MICROSECOND, '1970-01-01', c.`window_end`)
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]')) AS r
+STRAIGHT_JOIN `django_smart_ratelimit_counter` AS c ON c.`key` = r.k FOR UPDATE";
+
+const ADD_COUNTERS: &str = "
+INSERT INTO `django_smart_ratelimit_counter`
+    (`key`, `count`, `window_start`, `window_end`, `created_at`, `updated_at`)
+SELECT r.k, r.n, TIMESTAMPADD(MICROSECOND, r.s, '1970-01-01 00:00:00.000000'),
+    TIMESTAMPADD(MICROSECOND, r.e, '1970-01-01 00:00:00.000000'), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
+    n BIGINT PATH '$[1]',
+    s BIGINT PATH '$[2]',
+    e BIGINT PATH '$[3]')) AS r";
+
+const CHANGE_COUNTERS: &str = "
+UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+    k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
+    n BIGINT PATH '$[1]',
+    s BIGINT PATH '$[2]',
+    e BIGINT PATH '$[3]')) AS r
+STRAIGHT_JOIN `django_smart_ratelimit_counter` AS c ON c.`key` = r.k
+SET c.`count` = r.n, c.`window_start` = TIMESTAMPADD(MICROSECOND, r.s, '1970-01-01 00:00:00.000000'),
+    c.`window_end` = TIMESTAMPADD(MICROSECOND, r.e, '1970-01-01 00:00:00.000000'),
+    c.`updated_at` = UTC_TIMESTAMP(6)";
+
+const STATES: &str = "
+SELECT s.`key`, s.`tag`, s.`first_word`, s.`second_word`, s.`updated_at`, s.`expires_at`
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
+    t BIGINT PATH '$[1]')) AS r
+STRAIGHT_JOIN `ratelimit_state` AS s ON s.`key` = r.k AND s.`tag` = r.t FOR UPDATE";
+
+const ADD_STATES: &str = "
+INSERT INTO `ratelimit_state` (`key`, `tag`, `first_word`, `second_word`, `updated_at`, `expires_at`)
+SELECT r.k, r.t, r.a, r.b, r.u, r.e
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
+    t BIGINT PATH '$[1]',
+    a BIGINT PATH '$[2]',
+    b BIGINT PATH '$[3]',
+    u BIGINT PATH '$[4]',
+    e BIGINT PATH '$[5]')) AS r";
+
+const CHANGE_STATES: &str = "
+UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+    k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
+    t BIGINT PATH '$[1]',
+    a BIGINT PATH '$[2]',
+    b BIGINT PATH '$[3]',
+    u BIGINT PATH '$[4]',
+    e BIGINT PATH '$[5]')) AS r
+STRAIGHT_JOIN `ratelimit_state` AS s ON s.`key` = r.k AND s.`tag` = r.t
+SET s.`first_word` = r.a, s.`second_word` = r.b, s.`updated_at` = r.u, s.`expires_at` = r.e";
+
+const ENTRIES: &str = "
+SELECT CAST(l.`id` AS SIGNED), l.`key`, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', l.`timestamp`),
+    TIMESTAMPDIFF(MICROSECOND, '1970-01-01', l.`expires_at`), l.`cost`
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]')) AS r
+STRAIGHT_JOIN `django_smart_ratelimit_entry` AS l ON l.`key` = r.k
+ORDER BY l.`timestamp`, l.`id`";
+
+const ADD_ENTRIES: &str = "
+INSERT INTO `django_smart_ratelimit_entry`
+    (`key`, `timestamp`, `expires_at`, `algorithm`, `created_at`, `updated_at`, `cost`)
+SELECT r.k, TIMESTAMPADD(MICROSECOND, r.s, '1970-01-01 00:00:00.000000'),
+    TIMESTAMPADD(MICROSECOND, r.e, '1970-01-01 00:00:00.000000'), 'sliding_window', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), r.c
+FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
+    s BIGINT PATH '$[1]',
+    e BIGINT PATH '$[2]',
+    c BIGINT PATH '$[3]')) AS r";
+
+const REMOVE_ENTRIES: &str = "
+DELETE l FROM JSON_TABLE(?, '$[*]' COLUMNS (
+    i BIGINT PATH '$[0]')) AS r
+STRAIGHT_JOIN `django_smart_ratelimit_entry` AS l ON l.`id` = r.i";
+
+const FORGET: [&str; 3] = [
+    "DELETE FROM `django_smart_ratelimit_counter` WHERE `key` = ?",
+    "DELETE FROM `ratelimit_state` WHERE `key` = ?",
+    "DELETE FROM `django_smart_ratelimit_entry` WHERE `key` = ?",
+];
+
+fn transaction<T>(
+    connection: &mut MysqlConnection,
+    work: impl FnOnce(&mut MysqlConnection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    // It is about the next transaction only, so a pool's connections stay as they are.
+    connection.batch_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
+    connection.transaction(work)
+}
+
+fn prepare(_: &mut MysqlConnection) -> QueryResult<()> {
+    Ok(())
+}
+
+implement_tables!(MysqlConnection, migrations::MYSQL);

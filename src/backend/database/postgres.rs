@@ -1,0 +1,195 @@
+//! PostgreSQL: lists travel as arrays.
+
+use diesel::{
+    PgConnection, QueryResult, RunQueryDsl, connection::SimpleConnection, sql_types::Text,
+};
+
+use super::{
+    fault::Fault,
+    migrations,
+    row::{CounterRow, EntryRow, StateRow},
+    statement::{Int, Statement, Value},
+    tables::Tables,
+};
+
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+const COUNTERS: &str = r#"
+SELECT "key"::text, "count", (extract(epoch FROM "window_start") * 1000000)::bigint,
+    (extract(epoch FROM "window_end") * 1000000)::bigint
+FROM "django_smart_ratelimit_counter" WHERE "key" = ANY(?) ORDER BY "key" FOR UPDATE"#;
+
+const ADD_COUNTERS: &str = r#"
+INSERT INTO "django_smart_ratelimit_counter"
+    ("key", "count", "window_start", "window_end", "created_at", "updated_at")
+SELECT k, n, timestamptz 'epoch' + s * interval '1 microsecond',
+    timestamptz 'epoch' + e * interval '1 microsecond', now(), now()
+FROM unnest(?, ?, ?, ?) WITH ORDINALITY AS r(k, n, s, e, o) ORDER BY o
+ON CONFLICT ("key") DO NOTHING"#;
+
+const CHANGE_COUNTERS: &str = r#"
+UPDATE "django_smart_ratelimit_counter" AS c
+SET "count" = n, "window_start" = timestamptz 'epoch' + s * interval '1 microsecond',
+    "window_end" = timestamptz 'epoch' + e * interval '1 microsecond', "updated_at" = now()
+FROM unnest(?, ?, ?, ?) AS r(k, n, s, e) WHERE c."key" = r.k"#;
+
+const STATES: &str = r#"
+SELECT s."key"::text, s."tag", s."first_word", s."second_word", s."updated_at", s."expires_at"
+FROM unnest(?, ?) AS r(k, t)
+JOIN "ratelimit_state" AS s ON s."key" = r.k COLLATE "C" AND s."tag" = r.t
+ORDER BY s."key", s."tag" FOR UPDATE OF s"#;
+
+const ADD_STATES: &str = r#"
+INSERT INTO "ratelimit_state" ("key", "tag", "first_word", "second_word", "updated_at", "expires_at")
+SELECT k, t, a, b, u, e FROM unnest(?, ?, ?, ?, ?, ?) WITH ORDINALITY AS r(k, t, a, b, u, e, o) ORDER BY o
+ON CONFLICT ("key", "tag") DO NOTHING"#;
+
+const CHANGE_STATES: &str = r#"
+UPDATE "ratelimit_state" AS s SET "first_word" = a, "second_word" = b, "updated_at" = u,
+    "expires_at" = e
+FROM unnest(?, ?, ?, ?, ?, ?) AS r(k, t, a, b, u, e)
+WHERE s."key" = r.k COLLATE "C" AND s."tag" = r.t"#;
+
+const ENTRIES: &str = r#"
+SELECT "id"::bigint, "key"::text, (extract(epoch FROM "timestamp") * 1000000)::bigint,
+    (extract(epoch FROM "expires_at") * 1000000)::bigint, "cost"
+FROM "django_smart_ratelimit_entry" WHERE "key" = ANY(?) ORDER BY "timestamp", "id""#;
+
+const ADD_ENTRIES: &str = r#"
+INSERT INTO "django_smart_ratelimit_entry"
+    ("key", "timestamp", "expires_at", "algorithm", "created_at", "updated_at", "cost")
+SELECT k, timestamptz 'epoch' + s * interval '1 microsecond',
+    timestamptz 'epoch' + e * interval '1 microsecond', 'sliding_window', now(), now(), c
+FROM unnest(?, ?, ?, ?) AS r(k, s, e, c)"#;
+
+const REMOVE_ENTRIES: &str = r#"DELETE FROM "django_smart_ratelimit_entry" WHERE "id" = ANY(?)"#;
+
+const FORGET: [&str; 3] = [
+    r#"DELETE FROM "django_smart_ratelimit_counter" WHERE "key" = ?"#,
+    r#"DELETE FROM "ratelimit_state" WHERE "key" = ?"#,
+    r#"DELETE FROM "django_smart_ratelimit_entry" WHERE "key" = ?"#,
+];
+
+fn ints<R>(rows: &[R], of: impl Fn(&R) -> i64) -> Value {
+    Value::Ints(rows.iter().map(of).collect())
+}
+
+fn texts<R>(rows: &[R], of: impl Fn(&R) -> &String) -> Value {
+    Value::Texts(rows.iter().map(|row| of(row).clone()).collect())
+}
+
+fn execute<const N: usize>(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    values: [Value; N],
+) -> QueryResult<usize> {
+    Statement::<()>::new(sql, values).execute(connection)
+}
+
+fn counter_values(rows: &[CounterRow]) -> [Value; 4] {
+    let keys = texts(rows, |row| &row.key);
+    [keys, ints(rows, |row| row.count), ints(rows, |row| row.start), ints(rows, |row| row.end)]
+}
+
+fn state_values(rows: &[StateRow]) -> [Value; 6] {
+    [
+        texts(rows, |row| &row.key),
+        ints(rows, |row| row.tag),
+        ints(rows, |row| row.words[0]),
+        ints(rows, |row| row.words[1]),
+        ints(rows, |row| row.updated),
+        ints(rows, |row| row.expires),
+    ]
+}
+
+impl Tables for PgConnection {
+    fn in_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.build_transaction().read_committed().run(work)
+    }
+
+    fn prepare(&mut self) -> QueryResult<()> {
+        self.batch_execute("SET application_name = 'actix-smart-ratelimit'")
+    }
+
+    fn now(&mut self) -> QueryResult<i64> {
+        Statement::<Int>::new(NOW, []).get_result(self)
+    }
+
+    fn counters(&mut self, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
+        let found: Vec<(String, i64, i64, i64)> =
+            Statement::<(Text, Int, Int, Int)>::new(COUNTERS, [Value::Texts(keys)]).load(self)?;
+        let row = |(key, count, start, end)| CounterRow { key, count, start, end };
+        Ok(found.into_iter().map(row).collect())
+    }
+
+    fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
+        execute(self, ADD_COUNTERS, counter_values(rows))
+    }
+
+    fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
+        execute(self, CHANGE_COUNTERS, counter_values(rows))
+    }
+
+    fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
+        let (keys, tags) = of.into_iter().unzip();
+        let values = [Value::Texts(keys), Value::Ints(tags)];
+        let found: Vec<(String, i64, i64, i64, i64, i64)> =
+            Statement::<(Text, Int, Int, Int, Int, Int)>::new(STATES, values).load(self)?;
+        let row = |(key, tag, first, second, updated, expires)| StateRow {
+            key,
+            tag,
+            words: [first, second],
+            updated,
+            expires,
+        };
+        Ok(found.into_iter().map(row).collect())
+    }
+
+    fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
+        execute(self, ADD_STATES, state_values(rows))
+    }
+
+    fn change_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
+        execute(self, CHANGE_STATES, state_values(rows))
+    }
+
+    fn entries(&mut self, keys: Vec<String>) -> QueryResult<Vec<EntryRow>> {
+        let found: Vec<(i64, String, i64, i64, i64)> =
+            Statement::<(Int, Text, Int, Int, Int)>::new(ENTRIES, [Value::Texts(keys)])
+                .load(self)?;
+        let row = |(id, key, at, expires, cost)| EntryRow { id, key, at, expires, cost };
+        Ok(found.into_iter().map(row).collect())
+    }
+
+    fn add_entries(&mut self, rows: &[EntryRow]) -> QueryResult<usize> {
+        let values = [
+            texts(rows, |row| &row.key),
+            ints(rows, |row| row.at),
+            ints(rows, |row| row.expires),
+            ints(rows, |row| row.cost),
+        ];
+        execute(self, ADD_ENTRIES, values)
+    }
+
+    fn remove_entries(&mut self, ids: Vec<i64>) -> QueryResult<usize> {
+        execute(self, REMOVE_ENTRIES, [Value::Ints(ids)])
+    }
+
+    fn forget(&mut self, key: &str) -> QueryResult<()> {
+        for sql in FORGET {
+            execute(self, sql, [Value::Text(key.to_owned())])?;
+        }
+        Ok(())
+    }
+
+    fn migrate(&mut self) -> Result<Vec<String>, Fault> {
+        migrations::run(self, migrations::POSTGRES)
+    }
+
+    fn pending_migrations(&mut self) -> Result<Vec<String>, Fault> {
+        migrations::pending(self, migrations::POSTGRES)
+    }
+}

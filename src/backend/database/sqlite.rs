@@ -1,0 +1,97 @@
+//! SQLite: lists travel as JSON. There is one writer at a time, so a transaction that means to write says
+//! so at once, and rows need no locks of their own.
+
+use diesel::{QueryResult, SqliteConnection, connection::SimpleConnection};
+
+use super::{fault::Fault, json::implement_tables, migrations, tables::Tables};
+
+/// In whole milliseconds.
+const NOW: &str = "SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000";
+
+const COUNTERS: &str = "
+SELECT key, count,
+    CAST(strftime('%s', substr(window_start, 1, 19)) AS INTEGER) * 1000000
+        + CAST(substr(substr(window_start, 21) || '000000', 1, 6) AS INTEGER),
+    CAST(strftime('%s', substr(window_end, 1, 19)) AS INTEGER) * 1000000
+        + CAST(substr(substr(window_end, 21) || '000000', 1, 6) AS INTEGER)
+FROM django_smart_ratelimit_counter WHERE key IN (SELECT value ->> 0 FROM json_each(?))";
+
+const ADD_COUNTERS: &str = "
+INSERT INTO django_smart_ratelimit_counter
+    (key, count, window_start, window_end, created_at, updated_at)
+SELECT k, n,
+    strftime('%Y-%m-%d %H:%M:%S', s / 1000000, 'unixepoch')
+        || CASE s % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', s % 1000000) END,
+    strftime('%Y-%m-%d %H:%M:%S', e / 1000000, 'unixepoch')
+        || CASE e % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', e % 1000000) END,
+    strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now')
+FROM (SELECT value ->> 0 AS k, value ->> 1 AS n, value ->> 2 AS s, value ->> 3 AS e FROM json_each(?)) AS r";
+
+const CHANGE_COUNTERS: &str = "
+UPDATE django_smart_ratelimit_counter SET count = r.n,
+    window_start = strftime('%Y-%m-%d %H:%M:%S', r.s / 1000000, 'unixepoch')
+        || CASE r.s % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', r.s % 1000000) END,
+    window_end = strftime('%Y-%m-%d %H:%M:%S', r.e / 1000000, 'unixepoch')
+        || CASE r.e % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', r.e % 1000000) END,
+    updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
+FROM (SELECT value ->> 0 AS k, value ->> 1 AS n, value ->> 2 AS s, value ->> 3 AS e FROM json_each(?)) AS r
+WHERE django_smart_ratelimit_counter.key = r.k";
+
+const STATES: &str = "
+SELECT s.key, s.tag, s.first_word, s.second_word, s.updated_at, s.expires_at
+FROM (SELECT value ->> 0 AS k, value ->> 1 AS t FROM json_each(?)) AS r
+CROSS JOIN ratelimit_state AS s ON s.key = r.k AND s.tag = r.t";
+
+const ADD_STATES: &str = "
+INSERT INTO ratelimit_state (key, tag, first_word, second_word, updated_at, expires_at)
+SELECT k, t, a, b, u, e
+FROM (SELECT value ->> 0 AS k, value ->> 1 AS t, value ->> 2 AS a, value ->> 3 AS b, value ->> 4 AS u, value ->> 5 AS e FROM json_each(?)) AS r";
+
+const CHANGE_STATES: &str = "
+UPDATE ratelimit_state SET first_word = r.a, second_word = r.b, updated_at = r.u, expires_at = r.e
+FROM (SELECT value ->> 0 AS k, value ->> 1 AS t, value ->> 2 AS a, value ->> 3 AS b, value ->> 4 AS u, value ->> 5 AS e FROM json_each(?)) AS r
+WHERE ratelimit_state.key = r.k AND ratelimit_state.tag = r.t";
+
+const ENTRIES: &str = "
+SELECT id, key,
+    CAST(strftime('%s', substr(timestamp, 1, 19)) AS INTEGER) * 1000000
+        + CAST(substr(substr(timestamp, 21) || '000000', 1, 6) AS INTEGER),
+    CAST(strftime('%s', substr(expires_at, 1, 19)) AS INTEGER) * 1000000
+        + CAST(substr(substr(expires_at, 21) || '000000', 1, 6) AS INTEGER), cost
+FROM django_smart_ratelimit_entry WHERE key IN (SELECT value ->> 0 FROM json_each(?))
+ORDER BY timestamp, id";
+
+const ADD_ENTRIES: &str = "
+INSERT INTO django_smart_ratelimit_entry
+    (key, timestamp, expires_at, algorithm, created_at, updated_at, cost)
+SELECT k,
+    strftime('%Y-%m-%d %H:%M:%S', s / 1000000, 'unixepoch')
+        || CASE s % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', s % 1000000) END,
+    strftime('%Y-%m-%d %H:%M:%S', e / 1000000, 'unixepoch')
+        || CASE e % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', e % 1000000) END,
+    'sliding_window', strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now'), c
+FROM (SELECT value ->> 0 AS k, value ->> 1 AS s, value ->> 2 AS e, value ->> 3 AS c FROM json_each(?)) AS r";
+
+const REMOVE_ENTRIES: &str = "
+DELETE FROM django_smart_ratelimit_entry WHERE id IN (SELECT value ->> 0 FROM json_each(?))";
+
+const FORGET: [&str; 3] = [
+    "DELETE FROM django_smart_ratelimit_counter WHERE key = ?",
+    "DELETE FROM ratelimit_state WHERE key = ?",
+    "DELETE FROM django_smart_ratelimit_entry WHERE key = ?",
+];
+
+fn transaction<T>(
+    connection: &mut SqliteConnection,
+    work: impl FnOnce(&mut SqliteConnection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    connection.immediate_transaction(work)
+}
+
+fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+    )
+}
+
+implement_tables!(SqliteConnection, migrations::SQLITE);

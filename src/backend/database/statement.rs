@@ -1,0 +1,97 @@
+//! Statements of constant text with their values: prepared once on each connection.
+
+use std::marker::PhantomData;
+
+use diesel::{
+    QueryResult, RunQueryDsl,
+    backend::Backend,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{BigInt, Text},
+};
+
+/// A value of a statement.
+#[derive(Debug)]
+pub(super) enum Value {
+    Text(String),
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others take lists as JSON"))]
+    Texts(Vec<String>),
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others take lists as JSON"))]
+    Ints(Vec<i64>),
+}
+
+/// A statement whose values stand for its question marks, and whose rows are of the SQL type `R`.
+#[derive(Debug)]
+pub(super) struct Statement<R> {
+    sql: &'static str,
+    values: Vec<Value>,
+    rows: PhantomData<R>,
+}
+
+impl<R> Statement<R> {
+    pub(super) fn new(sql: &'static str, values: impl Into<Vec<Value>>) -> Self {
+        Self { sql, values: values.into(), rows: PhantomData }
+    }
+
+    /// Writes the text, and hands each value to `bind`.
+    fn walk<'b, DB: Backend>(
+        &'b self,
+        mut out: AstPass<'_, 'b, DB>,
+        mut bind: impl FnMut(&mut AstPass<'_, 'b, DB>, &'b Value) -> QueryResult<()>,
+    ) -> QueryResult<()> {
+        let mut values = self.values.iter();
+        for (index, part) in self.sql.split('?').enumerate() {
+            if let Some(value) = (index > 0).then(|| values.next()).flatten() {
+                bind(&mut out, value)?;
+            }
+            out.push_sql(part);
+        }
+        Ok(())
+    }
+}
+
+// The text tells one statement from another.
+impl<R> QueryId for Statement<R> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<R> Query for Statement<R> {
+    type SqlType = R;
+}
+
+impl<R, C> RunQueryDsl<C> for Statement<R> {}
+
+#[cfg(feature = "postgres")]
+impl<R> QueryFragment<diesel::pg::Pg> for Statement<R> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, diesel::pg::Pg>) -> QueryResult<()> {
+        use diesel::sql_types::Array;
+        self.walk(out, |out, value| match value {
+            Value::Text(text) => out.push_bind_param::<Text, _>(text),
+            Value::Texts(texts) => out.push_bind_param::<Array<Text>, _>(texts),
+            Value::Ints(ints) => out.push_bind_param::<Array<BigInt>, _>(ints),
+        })
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl<R> QueryFragment<diesel::mysql::Mysql> for Statement<R> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, diesel::mysql::Mysql>) -> QueryResult<()> {
+        self.walk(out, |out, value| match value {
+            Value::Text(text) => out.push_bind_param::<Text, _>(text),
+            Value::Texts(_) | Value::Ints(_) => Ok(()),
+        })
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl<R> QueryFragment<diesel::sqlite::Sqlite> for Statement<R> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, diesel::sqlite::Sqlite>) -> QueryResult<()> {
+        self.walk(out, |out, value| match value {
+            Value::Text(text) => out.push_bind_param::<Text, _>(text),
+            Value::Texts(_) | Value::Ints(_) => Ok(()),
+        })
+    }
+}
+
+/// Whole numbers of rows in SQL.
+pub(super) type Int = BigInt;

@@ -1,0 +1,65 @@
+//! What one kind of database can be asked: the only thing that differs from one to the other.
+
+use diesel::{Connection, QueryResult, r2d2::R2D2Connection};
+
+use super::{
+    fault::Fault,
+    row::{CounterRow, EntryRow, StateRow},
+};
+
+/// A connection whose tables hold limits. Rows come and go in the order of their keys.
+pub trait Tables: Connection + R2D2Connection + Sized + 'static {
+    /// Does `work` in one transaction at READ COMMITTED, or as the only writer.
+    fn in_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault>;
+
+    /// What is set on a connection of our own when it is made.
+    fn prepare(&mut self) -> QueryResult<()>;
+
+    /// The server's clock now, in Unix microseconds.
+    fn now(&mut self) -> QueryResult<i64>;
+
+    /// Those of these counters that exist, locked.
+    fn counters(&mut self, keys: Vec<String>) -> QueryResult<Vec<CounterRow>>;
+
+    /// Adds counters, and tells how many were not there already.
+    fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize>;
+
+    /// Changes counters that are locked.
+    fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize>;
+
+    /// Those of these states that exist, locked.
+    fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>>;
+
+    /// Adds states, and tells how many were not there already.
+    fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize>;
+
+    /// Changes states that are locked.
+    fn change_states(&mut self, rows: &[StateRow]) -> QueryResult<usize>;
+
+    /// The entries of these keys by time.
+    fn entries(&mut self, keys: Vec<String>) -> QueryResult<Vec<EntryRow>>;
+
+    /// Adds entries.
+    fn add_entries(&mut self, rows: &[EntryRow]) -> QueryResult<usize>;
+
+    /// Removes entries.
+    fn remove_entries(&mut self, ids: Vec<i64>) -> QueryResult<usize>;
+
+    /// Removes everything about a key.
+    fn forget(&mut self, key: &str) -> QueryResult<()>;
+
+    /// Runs the migrations that were not run yet, and names them.
+    fn migrate(&mut self) -> Result<Vec<String>, Fault>;
+
+    /// Names the migrations that were not run yet.
+    fn pending_migrations(&mut self) -> Result<Vec<String>, Fault>;
+}
+
+/// A connection of Diesel whose database can hold limits: `PgConnection`, `MysqlConnection`,
+/// `SqliteConnection`. Nobody else can implement it.
+pub trait DatabaseConnection: Tables {}
+
+impl<T: Tables> DatabaseConnection for T {}

@@ -1,0 +1,207 @@
+//! Threads that talk to the database: each takes all that waits, and decides it in one transaction.
+//!
+//! A lone check goes at once; what arrives while all threads are at work goes together in the next
+//! transaction, so the more there is to do the less each check costs.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
+use parking_lot::Mutex;
+
+use super::{
+    commit::{Request, decide},
+    fault::{Fault, Text},
+    job::{Answer, Claim, Job, Work},
+    key::stored,
+    tables::Tables,
+    time::ServerTime,
+};
+use crate::{
+    Clock, Timestamp, Verdict,
+    backend::{BackendError, ErrorKind, Fate, Health},
+};
+
+/// Jobs that may wait; more are turned away.
+const MOST_WAITING: usize = 16_384;
+/// Jobs in one transaction: few enough that it is short.
+const MOST_TOGETHER: usize = 256;
+/// Attempts at one transaction, within the deadline.
+const MOST_ATTEMPTS: usize = 32;
+
+/// Where jobs are handed in.
+pub(super) type Jobs = SyncSender<Job>;
+
+/// What the workers of a backend have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) time: ServerTime,
+    pub(super) connect_deadline: Duration,
+    pub(super) transactions: AtomicU64,
+}
+
+/// Begins the threads. They end when nobody can ask any more.
+pub(super) fn begin<T: Tables>(
+    pool: &Pool<ConnectionManager<T>>,
+    threads: usize,
+    shared: &Arc<Shared>,
+) -> std::io::Result<Jobs> {
+    let (sender, jobs) = sync_channel(MOST_WAITING);
+    let jobs = Arc::new(Mutex::new(jobs));
+    for _ in 0..threads.max(1) {
+        let (jobs, shared, pool) = (jobs.clone(), shared.clone(), pool.clone());
+        let worker = Worker { jobs, shared, pool };
+        thread::Builder::new().name("ratelimit-db".into()).spawn(move || worker.run())?;
+    }
+    Ok(sender)
+}
+
+struct Worker<T: Tables> {
+    jobs: Arc<Mutex<Receiver<Job>>>,
+    shared: Arc<Shared>,
+    pool: Pool<ConnectionManager<T>>,
+}
+
+type Connection<T> = PooledConnection<ConnectionManager<T>>;
+
+impl<T: Tables> Worker<T> {
+    fn run(self) {
+        while let Some(jobs) = self.wait() {
+            match self.pool.get_timeout(self.shared.connect_deadline) {
+                Ok(mut connection) => self.work(&mut connection, jobs),
+                Err(error) => {
+                    let error = Text(error.to_string());
+                    let kind = ErrorKind::Unreachable;
+                    let error = BackendError::with_source(kind, Fate::NotCharged, error);
+                    jobs.into_iter().for_each(|job| job.fail(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Waits for a job, and takes those that wait with it.
+    fn wait(&self) -> Option<Vec<Job>> {
+        let waiting = self.jobs.lock();
+        let first = waiting.recv().ok()?;
+        Some(std::iter::once(first).chain(waiting.try_iter()).take(MOST_TOGETHER).collect())
+    }
+
+    /// Does the jobs in their order, those that can be decided together in one transaction.
+    fn work(&self, connection: &mut Connection<T>, jobs: Vec<Job>) {
+        let mut together = Vec::new();
+        let mut deadline = Timestamp::ZERO;
+        for job in jobs {
+            if !job.is_awaited() {
+                continue;
+            }
+            let Job { work, deadline: until, claim } = job;
+            if let Work::Decide(request, answer) = work {
+                deadline = deadline.max(until);
+                together.push((request, answer, claim));
+                continue;
+            }
+            self.decide(connection, std::mem::take(&mut together), deadline);
+            if claim.take() {
+                self.work_alone(connection, work, until);
+            }
+        }
+        self.decide(connection, together, deadline);
+    }
+
+    fn decide(
+        &self,
+        connection: &mut Connection<T>,
+        waiting: Vec<(Request, Answer<Verdict>, Claim)>,
+        deadline: Timestamp,
+    ) {
+        if waiting.is_empty() {
+            return;
+        }
+        let requests = || waiting.iter().map(|(request, ..)| request);
+        let may_take = |index: usize| {
+            let (_, answer, claim) = &waiting[index];
+            !answer.is_closed() && claim.take()
+        };
+        let time = &self.shared.time;
+        let work = |tables: &mut T| decide(tables, requests(), may_take, time);
+        match self.attempt(connection, deadline, work) {
+            Ok(verdicts) => {
+                for ((_, answer, _), verdict) in waiting.into_iter().zip(verdicts) {
+                    let _ = answer.send(Ok(verdict));
+                }
+            }
+            Err(error) => {
+                for (_, answer, _) in waiting {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn work_alone(&self, connection: &mut Connection<T>, work: Work, deadline: Timestamp) {
+        match work {
+            Work::Decide(..) => {}
+            Work::Reset(key, answer) => {
+                let forget = |tables: &mut T| Ok(tables.forget(&stored(&key))?);
+                let _ = answer.send(self.attempt(connection, deadline, forget));
+            }
+            Work::Health(answer) => {
+                let _ = answer.send(health(&mut **connection));
+            }
+            Work::Migrate(answer) => {
+                let done = connection.migrate().map_err(|fault| fault.told(Fate::NotCharged));
+                let _ = answer.send(done);
+            }
+        }
+    }
+
+    /// Carries out a transaction, again and again while that may help and somebody waits.
+    fn attempt<R>(
+        &self,
+        connection: &mut Connection<T>,
+        deadline: Timestamp,
+        work: impl Fn(&mut T) -> Result<R, Fault>,
+    ) -> Result<R, BackendError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            self.shared.transactions.fetch_add(1, Relaxed);
+            let mut is_decided = false;
+            let result = connection.in_transaction(|tables| {
+                let result = work(tables);
+                is_decided = result.is_ok();
+                result
+            });
+            let fault = match result {
+                Ok(result) => return Ok(result),
+                Err(fault) => fault,
+            };
+            // Where the commit itself failed, it may have been done.
+            let fate = if is_decided { Fate::Unknown } else { Fate::NotCharged };
+            let may_repeat = fate == Fate::NotCharged && fault.is_passing();
+            if !may_repeat || attempts >= MOST_ATTEMPTS || Clock::System.now() >= deadline {
+                return Err(fault.told(fate));
+            }
+        }
+    }
+}
+
+/// Asks the database something, and whether its tables are those of this version.
+fn health<T: Tables>(tables: &mut T) -> Result<Health, BackendError> {
+    let start = Clock::System.now();
+    tables.now().map_err(|error| Fault::from(error).told(Fate::NotCharged))?;
+    let round_trip_micros = Clock::System.now().since(start);
+    let pending = tables.pending_migrations().map_err(|fault| fault.told(Fate::NotCharged))?;
+    if pending.is_empty() {
+        return Ok(Health { round_trip_micros, warnings: Vec::new() });
+    }
+    let text = Text(format!("run migrations, for these were not: {}", pending.join(", ")));
+    Err(BackendError::with_source(ErrorKind::Setup, Fate::NotCharged, text))
+}
