@@ -4,33 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-have() { command -v "$1" >/dev/null 2>&1; }
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-install_tools() {
-    local missing=()
-    have cc || missing+=(build-essential)
-    have cargo || missing+=(cargo)
-    # Tests start Redis servers of their own; redis-tools has redis-cli and redis-benchmark.
-    have redis-server || missing+=(redis-server)
-    have redis-benchmark || missing+=(redis-tools)
-    # So they do with PostgreSQL and MariaDB, whose client libraries the backends link with.
-    have initdb || [ -d /usr/lib/postgresql ] || missing+=(postgresql)
-    have mariadbd || [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
-    have pg_config || missing+=(libpq-dev)
-    have mariadb_config || have mysql_config || missing+=(libmariadb-dev pkg-config)
-    # The original limiter runs in virtual environments.
-    have python3 || missing+=(python3)
-    have python3 && python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
-    [ ${#missing[@]} -eq 0 ] && return
-    have apt-get || { echo "install ${missing[*]} first" >&2; exit 1; }
-    as_root apt-get update -q
-    as_root apt-get install -y -q "${missing[@]}"
-}
-
 # The versions of the original limiter with which counters in Redis are shared, where the tests look for
 # them.
 prepare_originals() {
@@ -48,7 +21,7 @@ prepare_originals() {
     export ORIGINALS REQUIRE_ORIGINAL=1
 }
 
-install_tools
+scripts/setup.sh
 prepare_originals
 # The programs of the compile tests are built by a manifest of their own.
 export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-line-tables-only}"
