@@ -19,7 +19,8 @@ install_tools() {
     have initdb || [ -d /usr/lib/postgresql ] || missing+=(postgresql)
     have mariadbd || [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
     have pg_config || missing+=(libpq-dev)
-    have mariadb_config || have mysql_config || missing+=(libmariadb-dev pkg-config)
+    have mariadb_config || have mysql_config || missing+=(libmariadb-dev)
+    have pkg-config || missing+=(pkg-config)
     # The original limiter runs in virtual environments.
     have python3 || missing+=(python3)
     have python3 && python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
