@@ -12,6 +12,7 @@ use super::{
     commit::Request,
     fault::not_charged,
     job::{Answer, Job, Work},
+    stale::{Counts, Stale},
     worker::{Jobs, Shared},
 };
 use crate::{
@@ -21,6 +22,8 @@ use crate::{
 
 /// What migrations may take.
 const MIGRATION: Duration = Duration::from_secs(600);
+/// What one batch of a cleanup may take.
+const CLEANUP: Duration = Duration::from_secs(60);
 
 /// Asks the database.
 #[derive(Clone, Debug)]
@@ -72,6 +75,10 @@ impl Direct {
 
     pub(super) fn migrate(&self) -> BoxFuture<Result<Vec<String>, BackendError>> {
         self.send(MIGRATION, Work::Migrate)
+    }
+
+    pub(super) fn clean(&self, stale: Stale) -> BoxFuture<Result<Counts, BackendError>> {
+        self.send(CLEANUP, |answer| Work::Clean(stale, answer))
     }
 }
 

@@ -7,7 +7,10 @@ use std::sync::{
 
 use tokio::sync::oneshot;
 
-use super::commit::Request;
+use super::{
+    commit::Request,
+    stale::{Counts, Stale},
+};
 use crate::{
     Timestamp, Verdict,
     backend::{BackendError, Health},
@@ -32,6 +35,7 @@ pub(super) enum Work {
     Reset(String, Answer<()>),
     Health(Answer<Health>),
     Migrate(Answer<Vec<String>>),
+    Clean(Stale, Answer<Counts>),
 }
 
 const WAITING: u8 = 0;
@@ -71,6 +75,7 @@ impl Job {
             Work::Reset(_, answer) => answer.is_closed(),
             Work::Health(answer) => answer.is_closed(),
             Work::Migrate(answer) => answer.is_closed(),
+            Work::Clean(_, answer) => answer.is_closed(),
         };
         !is_closed && !self.claim.is_given_up()
     }
@@ -83,6 +88,7 @@ impl Job {
             Work::Reset(_, answer) => drop(answer.send(Err(error))),
             Work::Health(answer) => drop(answer.send(Err(error))),
             Work::Migrate(answer) => drop(answer.send(Err(error))),
+            Work::Clean(_, answer) => drop(answer.send(Err(error))),
         }
     }
 }

@@ -46,6 +46,7 @@ macro_rules! implement_tables {
             use $crate::backend::database::{
                 json,
                 row::{CounterRow, EntryRow, StateRow},
+                stale::Fragments,
                 statement::{Int, Statement, Value},
             };
 
@@ -58,6 +59,8 @@ macro_rules! implement_tables {
             }
 
             impl Tables for $connection {
+                const FRAGMENTS: Fragments = FRAGMENTS;
+
                 fn in_transaction<T>(
                     &mut self,
                     work: impl FnOnce(&mut Self) -> Result<T, Fault>,
@@ -123,6 +126,14 @@ macro_rules! implement_tables {
 
                 fn remove_entries(&mut self, ids: Vec<i64>) -> QueryResult<usize> {
                     execute(self, REMOVE_ENTRIES, json::ids(&ids))
+                }
+
+                fn count(&mut self, sql: String, values: Vec<Value>) -> QueryResult<i64> {
+                    Statement::<Int>::new(sql, values).get_result(self)
+                }
+
+                fn execute(&mut self, sql: String, values: Vec<Value>) -> QueryResult<usize> {
+                    RunQueryDsl::execute(Statement::<()>::new(sql, values), self)
                 }
 
                 fn forget(&mut self, key: &str) -> QueryResult<()> {

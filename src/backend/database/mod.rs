@@ -11,6 +11,8 @@
 //! Threads of its own talk to the database, one for each connection; Actix workers never wait for it.
 //! Every call has a deadline.
 
+use std::time::Duration;
+
 use diesel::r2d2::{ConnectionManager, Pool};
 
 use self::direct::Direct;
@@ -20,6 +22,7 @@ use crate::{Batch, Charge, Error, Policy};
 mod asked;
 mod builder;
 mod changes;
+mod cleanup;
 mod commit;
 mod direct;
 mod fault;
@@ -38,12 +41,14 @@ mod row;
 pub mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod stale;
 mod statement;
 mod tables;
 mod time;
 mod worker;
 
 pub use builder::DatabaseBuilder;
+pub use cleanup::{Cleaned, Cleanup};
 pub use migrations::Dialect;
 pub use tables::DatabaseConnection;
 
@@ -92,6 +97,32 @@ impl DatabaseBackend {
     /// When a migration fails, or the database cannot be reached.
     pub async fn migrate(&self) -> Result<Vec<String>, BackendError> {
         self.door.get_ref().migrate().await
+    }
+
+    /// Removes rows that are of no use any more, batch after batch between the checks, and calls
+    /// `progress` after each with what was removed so far.
+    ///
+    /// # Errors
+    /// When the database fails; what was removed until then is.
+    pub async fn clean(
+        &self,
+        cleanup: Cleanup,
+        progress: impl FnMut(&Cleaned),
+    ) -> Result<Cleaned, BackendError> {
+        cleanup.run(self.door.get_ref(), progress).await
+    }
+
+    /// A task that removes what is expired at every interval, for ever: hand it to a runtime. A failure
+    /// is logged, and the next interval waited for.
+    ///
+    /// ```no_run
+    /// # use actix_smart_ratelimit::backend::database::DatabaseBackend;
+    /// # async fn start(database: DatabaseBackend) {
+    /// actix_web::rt::spawn(database.clean_regularly(std::time::Duration::from_secs(60)));
+    /// # }
+    /// ```
+    pub fn clean_regularly(&self, every: Duration) -> impl Future<Output = ()> + Send + 'static {
+        cleanup::regularly(self.door.get_ref().clone(), every)
     }
 }
 

@@ -3,7 +3,13 @@
 
 use diesel::{Connection, MysqlConnection, QueryResult, connection::SimpleConnection};
 
-use super::{fault::Fault, json::implement_tables, migrations, tables::Tables};
+use super::{
+    fault::Fault,
+    json::implement_tables,
+    migrations,
+    stale::{self, Fragments},
+    tables::Tables,
+};
 
 const NOW: &str = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
 
@@ -107,5 +113,14 @@ fn transaction<T>(
 fn prepare(_: &mut MysqlConnection) -> QueryResult<()> {
     Ok(())
 }
+
+const FRAGMENTS: Fragments = Fragments {
+    quote: '`',
+    time: "TIMESTAMPADD(MICROSECOND, ?, '1970-01-01 00:00:00.000000')",
+    matches: "LIKE ? ESCAPE '!'",
+    pattern: stale::like,
+    bounded_delete: true,
+    skip_locked: "",
+};
 
 implement_tables!(MysqlConnection, migrations::MYSQL);

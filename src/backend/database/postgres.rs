@@ -8,6 +8,7 @@ use super::{
     fault::Fault,
     migrations,
     row::{CounterRow, EntryRow, StateRow},
+    stale::{self, Fragments},
     statement::{Int, Statement, Value},
     tables::Tables,
 };
@@ -103,6 +104,15 @@ fn state_values(rows: &[StateRow]) -> [Value; 6] {
 }
 
 impl Tables for PgConnection {
+    const FRAGMENTS: Fragments = Fragments {
+        quote: '"',
+        time: "timestamptz 'epoch' + ? * interval '1 microsecond'",
+        matches: "LIKE ? ESCAPE '!'",
+        pattern: stale::like,
+        bounded_delete: false,
+        skip_locked: " FOR UPDATE SKIP LOCKED",
+    };
+
     fn in_transaction<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Fault>,
@@ -176,6 +186,14 @@ impl Tables for PgConnection {
 
     fn remove_entries(&mut self, ids: Vec<i64>) -> QueryResult<usize> {
         execute(self, REMOVE_ENTRIES, [Value::Ints(ids)])
+    }
+
+    fn count(&mut self, sql: String, values: Vec<Value>) -> QueryResult<i64> {
+        Statement::<Int>::new(sql, values).get_result(self)
+    }
+
+    fn execute(&mut self, sql: String, values: Vec<Value>) -> QueryResult<usize> {
+        RunQueryDsl::execute(Statement::<()>::new(sql, values), self)
     }
 
     fn forget(&mut self, key: &str) -> QueryResult<()> {

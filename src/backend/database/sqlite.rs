@@ -3,7 +3,13 @@
 
 use diesel::{QueryResult, SqliteConnection, connection::SimpleConnection};
 
-use super::{fault::Fault, json::implement_tables, migrations, tables::Tables};
+use super::{
+    fault::Fault,
+    json::implement_tables,
+    migrations,
+    stale::{self, Fragments},
+    tables::Tables,
+};
 
 /// In whole milliseconds.
 const NOW: &str = "SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000";
@@ -93,5 +99,15 @@ fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
     )
 }
+
+const FRAGMENTS: Fragments = Fragments {
+    quote: '"',
+    // In whole seconds: a row may stay for one more.
+    time: "strftime('%Y-%m-%d %H:%M:%S', ? / 1000000, 'unixepoch')",
+    matches: "GLOB ?",
+    pattern: stale::glob,
+    bounded_delete: false,
+    skip_locked: "",
+};
 
 implement_tables!(SqliteConnection, migrations::SQLITE);

@@ -1,6 +1,6 @@
 //! Statements of constant text with their values: prepared once on each connection.
 
-use std::marker::PhantomData;
+use std::{borrow::Cow, marker::PhantomData};
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -11,8 +11,9 @@ use diesel::{
 
 /// A value of a statement.
 #[derive(Debug)]
-pub(super) enum Value {
+pub enum Value {
     Text(String),
+    Int(i64),
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others take lists as JSON"))]
     Texts(Vec<String>),
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others take lists as JSON"))]
@@ -22,14 +23,14 @@ pub(super) enum Value {
 /// A statement whose values stand for its question marks, and whose rows are of the SQL type `R`.
 #[derive(Debug)]
 pub(super) struct Statement<R> {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     values: Vec<Value>,
     rows: PhantomData<R>,
 }
 
 impl<R> Statement<R> {
-    pub(super) fn new(sql: &'static str, values: impl Into<Vec<Value>>) -> Self {
-        Self { sql, values: values.into(), rows: PhantomData }
+    pub(super) fn new(sql: impl Into<Cow<'static, str>>, values: impl Into<Vec<Value>>) -> Self {
+        Self { sql: sql.into(), values: values.into(), rows: PhantomData }
     }
 
     /// Writes the text, and hands each value to `bind`.
@@ -67,6 +68,7 @@ impl<R> QueryFragment<diesel::pg::Pg> for Statement<R> {
         use diesel::sql_types::Array;
         self.walk(out, |out, value| match value {
             Value::Text(text) => out.push_bind_param::<Text, _>(text),
+            Value::Int(int) => out.push_bind_param::<BigInt, _>(int),
             Value::Texts(texts) => out.push_bind_param::<Array<Text>, _>(texts),
             Value::Ints(ints) => out.push_bind_param::<Array<BigInt>, _>(ints),
         })
@@ -78,6 +80,7 @@ impl<R> QueryFragment<diesel::mysql::Mysql> for Statement<R> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, diesel::mysql::Mysql>) -> QueryResult<()> {
         self.walk(out, |out, value| match value {
             Value::Text(text) => out.push_bind_param::<Text, _>(text),
+            Value::Int(int) => out.push_bind_param::<BigInt, _>(int),
             Value::Texts(_) | Value::Ints(_) => Ok(()),
         })
     }
@@ -88,6 +91,7 @@ impl<R> QueryFragment<diesel::sqlite::Sqlite> for Statement<R> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, diesel::sqlite::Sqlite>) -> QueryResult<()> {
         self.walk(out, |out, value| match value {
             Value::Text(text) => out.push_bind_param::<Text, _>(text),
+            Value::Int(int) => out.push_bind_param::<BigInt, _>(int),
             Value::Texts(_) | Value::Ints(_) => Ok(()),
         })
     }

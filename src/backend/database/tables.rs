@@ -5,10 +5,15 @@ use diesel::{Connection, QueryResult, r2d2::R2D2Connection};
 use super::{
     fault::Fault,
     row::{CounterRow, EntryRow, StateRow},
+    stale::Fragments,
+    statement::Value,
 };
 
 /// A connection whose tables hold limits. Rows come and go in the order of their keys.
 pub trait Tables: Connection + R2D2Connection + Sized + 'static {
+    /// What its statements of housekeeping are made of.
+    const FRAGMENTS: Fragments;
+
     /// Does `work` in one transaction at READ COMMITTED, or as the only writer.
     fn in_transaction<T>(
         &mut self,
@@ -47,6 +52,12 @@ pub trait Tables: Connection + R2D2Connection + Sized + 'static {
 
     /// Removes entries.
     fn remove_entries(&mut self, ids: Vec<i64>) -> QueryResult<usize>;
+
+    /// The number that a statement answers with.
+    fn count(&mut self, sql: String, values: Vec<Value>) -> QueryResult<i64>;
+
+    /// Runs a statement, and tells how many rows it was about.
+    fn execute(&mut self, sql: String, values: Vec<Value>) -> QueryResult<usize>;
 
     /// Removes everything about a key.
     fn forget(&mut self, key: &str) -> QueryResult<()>;

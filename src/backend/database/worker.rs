@@ -21,6 +21,8 @@ use super::{
     fault::{Fault, Text},
     job::{Answer, Claim, Job, Work},
     key::stored,
+    row::signed,
+    stale::clean,
     tables::Tables,
     time::ServerTime,
 };
@@ -151,6 +153,14 @@ impl<T: Tables> Worker<T> {
             Work::Reset(key, answer) => {
                 let forget = |tables: &mut T| Ok(tables.forget(&stored(&key))?);
                 let _ = answer.send(self.attempt(connection, deadline, forget));
+            }
+            Work::Clean(stale, answer) => {
+                let now = match &self.shared.time {
+                    ServerTime::Server => None,
+                    ServerTime::Manual(clock) => Some(signed(clock.now().as_micros())),
+                };
+                let done = self.attempt(connection, deadline, |tables| clean(tables, &stale, now));
+                let _ = answer.send(done);
             }
             Work::Health(answer) => {
                 let _ = answer.send(health(&mut **connection));
