@@ -10,6 +10,7 @@ use diesel::{
 use super::{
     DatabaseBackend, Dialect,
     direct::Direct,
+    queues::Queues,
     tables::Tables,
     time::ServerTime,
     worker::{self, Shared},
@@ -26,7 +27,7 @@ enum Place {
 }
 
 /// Begins the workers over a pool, whatever its connections are.
-type Begin = Box<dyn FnOnce(usize, &Arc<Shared>) -> std::io::Result<worker::Jobs> + Send>;
+type Begin = Box<dyn FnOnce(usize, &Arc<Shared>) -> std::io::Result<Queues> + Send>;
 
 /// Settings of a [`DatabaseBackend`], checked by [`build`](Self::build).
 #[must_use]
@@ -106,11 +107,11 @@ impl DatabaseBuilder {
             connect_deadline: self.connect_deadline,
             transactions: 0.into(),
         });
-        let jobs = match self.place {
+        let queues = match self.place {
             Place::Url(url) => begin_at(&url, self.connections, &shared)?,
             Place::Pool(begin) => begin(self.connections, &shared).map_err(|e| no_threads(&e))?,
         };
-        let direct = Direct { jobs, shared, deadline: self.deadline };
+        let direct = Direct { queues, shared, deadline: self.deadline };
         Ok(DatabaseBackend { door: DenialCache::around(direct).capacity(self.denial_cache) })
     }
 }
@@ -127,7 +128,7 @@ impl fmt::Debug for DatabaseBuilder {
 }
 
 /// Begins the workers for the kind of database that a URL names.
-fn begin_at(url: &str, connections: usize, shared: &Arc<Shared>) -> Result<worker::Jobs, Error> {
+fn begin_at(url: &str, connections: usize, shared: &Arc<Shared>) -> Result<Queues, Error> {
     let scheme = url.split(':').next().unwrap_or_default();
     let rest = url.get(scheme.len() + 1..).unwrap_or_default();
     match dialect_of(scheme)? {
@@ -166,11 +167,7 @@ fn dialect_of(scheme: &str) -> Result<Dialect, Error> {
     }
 }
 
-fn over<T: Tables>(
-    url: &str,
-    connections: usize,
-    shared: &Arc<Shared>,
-) -> Result<worker::Jobs, Error> {
+fn over<T: Tables>(url: &str, connections: usize, shared: &Arc<Shared>) -> Result<Queues, Error> {
     let size = u32::try_from(connections).unwrap_or(u32::MAX);
     let pool = Pool::builder()
         .max_size(size)

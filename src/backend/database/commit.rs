@@ -21,6 +21,16 @@ pub(super) enum Request {
     Refund(Returned),
 }
 
+impl Request {
+    /// The key that it is about, or the first of several.
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Check(asked) => asked.checks.first().map_or("", |check| &check.key),
+            Self::Refund(returned) => &returned.check.key,
+        }
+    }
+}
+
 /// Decides everything in the order in which it was asked, but for what nobody waits for any more: once
 /// the locks are there, `may_take` says whether a request is still wanted. A refund's answer is an empty
 /// verdict.

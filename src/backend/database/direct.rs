@@ -1,7 +1,7 @@
 //! The backend itself: every check asks the database.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed, mpsc::TrySendError},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -10,10 +10,10 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     asked::{Asked, Returned},
     commit::Request,
-    fault::not_charged,
     job::{Answer, Job, Work},
+    queues::Queues,
     stale::{Counts, Stale},
-    worker::{Jobs, Shared},
+    worker::Shared,
 };
 use crate::{
     Batch, Charge, Clock, Mode,
@@ -28,7 +28,7 @@ const CLEANUP: Duration = Duration::from_secs(60);
 /// Asks the database.
 #[derive(Clone, Debug)]
 pub(super) struct Direct {
-    pub(super) jobs: Jobs,
+    pub(super) queues: Queues,
     pub(super) shared: Arc<Shared>,
     pub(super) deadline: Duration,
 }
@@ -49,17 +49,7 @@ impl Direct {
         let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
         let job = Job::new(work(sender), Clock::System.now() + micros);
         let claim = job.claim.clone();
-        if let Err(refused) = self.jobs.try_send(job) {
-            let (job, kind, reason) = match refused {
-                TrySendError::Full(job) => {
-                    (job, ErrorKind::Unavailable, "too many checks are waiting for the database")
-                }
-                TrySendError::Disconnected(job) => {
-                    (job, ErrorKind::Unreachable, "the threads for the database have ended")
-                }
-            };
-            job.fail(not_charged(kind, reason));
-        }
+        self.queues.send(job);
         Box::pin(async move {
             match timeout(within, answer).await {
                 Ok(Ok(result)) => result,

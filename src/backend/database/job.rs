@@ -63,6 +63,17 @@ impl Claim {
     }
 }
 
+impl Work {
+    /// The key that it is about, or the first of several; empty if it is about none.
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Decide(request, _) => request.key(),
+            Self::Reset(key, _) => key,
+            Self::Health(_) | Self::Migrate(_) | Self::Clean(..) => "",
+        }
+    }
+}
+
 impl Job {
     pub(super) fn new(work: Work, deadline: Timestamp) -> Self {
         Self { work, deadline, claim: Claim::default() }

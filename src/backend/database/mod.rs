@@ -37,6 +37,7 @@ pub mod migrations;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod queues;
 mod row;
 pub mod schema;
 #[cfg(feature = "sqlite")]

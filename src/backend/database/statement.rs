@@ -14,9 +14,7 @@ use diesel::{
 pub enum Value {
     Text(String),
     Int(i64),
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others take lists as JSON"))]
     Texts(Vec<String>),
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "others take lists as JSON"))]
     Ints(Vec<i64>),
 }
 

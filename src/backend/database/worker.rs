@@ -1,26 +1,26 @@
-//! Threads that talk to the database: each takes all that waits, and decides it in one transaction.
+//! Threads that talk to the database: each takes all that waits for it, and decides it in one transaction.
 //!
-//! A lone check goes at once; what arrives while all threads are at work goes together in the next
+//! A lone check goes at once; what arrives while its thread is at work goes together in the next
 //! transaction, so the more there is to do the less each check costs.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::Receiver,
     },
     thread,
     time::Duration,
 };
 
 use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
-use parking_lot::Mutex;
 
 use super::{
     commit::{Request, decide},
     fault::{Fault, Text},
     job::{Answer, Claim, Job, Work},
     key::stored,
+    queues::Queues,
     row::signed,
     stale::clean,
     tables::Tables,
@@ -31,15 +31,10 @@ use crate::{
     backend::{BackendError, ErrorKind, Fate, Health},
 };
 
-/// Jobs that may wait; more are turned away.
-const MOST_WAITING: usize = 16_384;
 /// Jobs in one transaction: few enough that it is short.
 const MOST_TOGETHER: usize = 256;
 /// Attempts at one transaction, within the deadline.
 const MOST_ATTEMPTS: usize = 32;
-
-/// Where jobs are handed in.
-pub(super) type Jobs = SyncSender<Job>;
 
 /// What the workers of a backend have in common.
 #[derive(Debug)]
@@ -54,19 +49,17 @@ pub(super) fn begin<T: Tables>(
     pool: &Pool<ConnectionManager<T>>,
     threads: usize,
     shared: &Arc<Shared>,
-) -> std::io::Result<Jobs> {
-    let (sender, jobs) = sync_channel(MOST_WAITING);
-    let jobs = Arc::new(Mutex::new(jobs));
-    for _ in 0..threads.max(1) {
-        let (jobs, shared, pool) = (jobs.clone(), shared.clone(), pool.clone());
-        let worker = Worker { jobs, shared, pool };
+) -> std::io::Result<Queues> {
+    let (queues, receivers) = Queues::new(threads);
+    for jobs in receivers {
+        let worker = Worker { jobs, shared: shared.clone(), pool: pool.clone() };
         thread::Builder::new().name("ratelimit-db".into()).spawn(move || worker.run())?;
     }
-    Ok(sender)
+    Ok(queues)
 }
 
 struct Worker<T: Tables> {
-    jobs: Arc<Mutex<Receiver<Job>>>,
+    jobs: Receiver<Job>,
     shared: Arc<Shared>,
     pool: Pool<ConnectionManager<T>>,
 }
@@ -90,9 +83,8 @@ impl<T: Tables> Worker<T> {
 
     /// Waits for a job, and takes those that wait with it.
     fn wait(&self) -> Option<Vec<Job>> {
-        let waiting = self.jobs.lock();
-        let first = waiting.recv().ok()?;
-        Some(std::iter::once(first).chain(waiting.try_iter()).take(MOST_TOGETHER).collect())
+        let first = self.jobs.recv().ok()?;
+        Some(std::iter::once(first).chain(self.jobs.try_iter()).take(MOST_TOGETHER).collect())
     }
 
     /// Does the jobs in their order, those that can be decided together in one transaction.
