@@ -50,6 +50,29 @@ async fn a_server_that_is_not_there_is_unreachable_and_charges_nothing() {
 }
 
 #[actix_web::test]
+async fn while_a_server_is_away_nobody_waits_and_when_it_is_back_it_serves() {
+    let server = PostgresServer::start();
+    let url = server.database();
+    DatabaseBackend::connect(&url).unwrap().migrate().await.unwrap();
+    server.kill();
+    let builder = DatabaseBackend::builder(url).deadline(Duration::from_secs(20)).connections(1);
+    let backend = builder.connect_deadline(Duration::from_millis(200)).build().unwrap();
+    let policy = gcra(10);
+    let mut errors = Vec::new();
+    for _ in 0..1_000 {
+        errors.push(check(&backend, "k", &policy, 1).await.unwrap_err());
+    }
+    let kinds: Vec<_> = errors.iter().map(|error| (error.kind(), error.fate())).collect();
+    assert_eq!(kinds, vec![(ErrorKind::Unreachable, Fate::NotCharged); 1_000]);
+    let at_once = errors.iter().filter(|error| cause(error) == "there is no connection").count();
+    assert_eq!(at_once, 999, "only the first one waited");
+
+    server.restart();
+    decides_again(&backend).await;
+    assert_eq!(left(&backend, "k", &policy).await, 10);
+}
+
+#[actix_web::test]
 async fn whoever_waits_for_a_connection_is_answered_within_the_deadline() {
     let url = format!("postgres://nobody@127.0.0.1:{}/none", free_port());
     let builder = DatabaseBackend::builder(url).deadline(Duration::from_millis(50));

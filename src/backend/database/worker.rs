@@ -31,6 +31,7 @@ use crate::{
     backend::{BackendError, ErrorKind, Fate, Health},
 };
 
+const TARGET: &str = "actix_smart_ratelimit";
 /// Jobs in one transaction: few enough that it is short.
 const MOST_TOGETHER: usize = 256;
 /// Attempts at one transaction, within the deadline.
@@ -68,17 +69,37 @@ type Connection<T> = PooledConnection<ConnectionManager<T>>;
 
 impl<T: Tables> Worker<T> {
     fn run(self) {
+        let mut is_away = false;
         while let Some(jobs) = self.wait() {
-            match self.pool.get_timeout(self.shared.connect_deadline) {
-                Ok(mut connection) => self.work(&mut connection, jobs),
+            match self.connection(is_away) {
+                Ok(mut connection) => {
+                    if is_away {
+                        tracing::info!(target: TARGET, "the database is reachable again");
+                    }
+                    is_away = false;
+                    self.work(&mut connection, jobs);
+                }
                 Err(error) => {
-                    let error = Text(error.to_string());
+                    if !is_away {
+                        tracing::warn!(target: TARGET, cause = error.0, "the database is away");
+                    }
+                    is_away = true;
                     let kind = ErrorKind::Unreachable;
                     let error = BackendError::with_source(kind, Fate::NotCharged, error);
                     jobs.into_iter().for_each(|job| job.fail(error.clone()));
                 }
             }
         }
+    }
+
+    /// A connection. While the database is away nobody waits for one: the pool makes one by itself, and
+    /// until it has, those who ask are told so at once.
+    fn connection(&self, is_away: bool) -> Result<Connection<T>, Text> {
+        if is_away {
+            return self.pool.try_get().ok_or_else(|| Text("there is no connection".to_owned()));
+        }
+        let patience = self.shared.connect_deadline;
+        self.pool.get_timeout(patience).map_err(|error| Text(error.to_string()))
     }
 
     /// Waits for a job, and takes those that wait with it.
