@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use actix_smart_ratelimit::{
     Algorithm, ManualClock, Policy, Rate, Timestamp,
-    backend::{Backend, ErrorKind, Fate, database::DatabaseBackend},
+    backend::{
+        Backend, ErrorKind, Fate,
+        database::{DatabaseBackend, Dialect},
+    },
 };
 use diesel::{
     Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
@@ -240,6 +243,50 @@ async fn missing_tables_are_told_with_the_remedy() {
     asks_for_migrations(&MysqlServer::shared().database()).await;
     let (_folder, url) = sqlite();
     asks_for_migrations(&url).await;
+}
+
+/// Tables as Django left them, or of an earlier version of this crate, lack what later migrations add.
+async fn says_that_tables_are_old<C: SimpleConnection + Connection>(url: &str, dialect: Dialect) {
+    let (_, first) = dialect.files().iter().find(|(path, _)| path.ends_with("up.sql")).unwrap();
+    C::establish(path(url)).unwrap().batch_execute(first).unwrap();
+    let backend = DatabaseBackend::builder(url).deadline(Duration::from_secs(20)).build().unwrap();
+    for algorithm in [Algorithm::SlidingWindow, Algorithm::FixedWindow, Algorithm::Gcra] {
+        let error = check(&backend, "k", &policy(algorithm, "1/m"), 1).await.unwrap_err();
+        assert_eq!((error.kind(), error.fate()), (ErrorKind::Setup, Fate::NotCharged));
+        assert!(cause(&error).starts_with("run migrations"), "{}", cause(&error));
+    }
+    backend.migrate().await.unwrap();
+    let log = policy(Algorithm::SlidingWindow, "1/h");
+    assert!(check(&backend, "k", &log, 1).await.unwrap().is_allowed());
+}
+
+#[actix_web::test]
+async fn tables_of_the_original_alone_are_told_to_be_old() {
+    let postgres = PostgresServer::shared();
+    let url = postgres.database();
+    says_that_tables_are_old::<PgConnection>(&url, Dialect::Postgres).await;
+    let mysql = MysqlServer::shared();
+    says_that_tables_are_old::<MysqlConnection>(&mysql.database(), Dialect::Mysql).await;
+    let (_folder, sqlite) = sqlite();
+    says_that_tables_are_old::<SqliteConnection>(&sqlite, Dialect::Sqlite).await;
+}
+
+#[actix_web::test]
+async fn a_pool_that_is_exhausted_charges_nothing_and_serves_when_it_has_a_connection_again() {
+    let (_folder, url) = sqlite();
+    let pool = Pool::builder().max_size(1).build(ConnectionManager::new(path(&url))).unwrap();
+    let pool: Pool<ConnectionManager<SqliteConnection>> = pool;
+    let builder = DatabaseBackend::from_pool(pool.clone()).deadline(Duration::from_secs(20));
+    let backend = builder.connect_deadline(Duration::from_millis(50)).build().unwrap();
+    backend.migrate().await.unwrap();
+    let gcra = policy(Algorithm::Gcra, "1/h");
+    let taken = pool.get().unwrap();
+    for _ in 0..3 {
+        let error = check(&backend, "k", &gcra, 1).await.unwrap_err();
+        assert_eq!((error.kind(), error.fate()), (ErrorKind::Unreachable, Fate::NotCharged));
+    }
+    drop(taken);
+    assert!(check(&backend, "k", &gcra, 1).await.unwrap().is_allowed());
 }
 
 #[actix_web::test]

@@ -1,7 +1,9 @@
 //! PostgreSQL: lists travel as arrays.
 
 use diesel::{
-    PgConnection, QueryResult, RunQueryDsl, connection::SimpleConnection, sql_types::Text,
+    PgConnection, QueryResult, RunQueryDsl,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    sql_types::Text,
 };
 
 use super::{
@@ -12,6 +14,11 @@ use super::{
     statement::{Int, Statement, Value},
     tables::Tables,
 };
+
+/// Plans of statements are kept. Made while a table is small they would read the whole of it, and still
+/// do so when it is large: nothing but a look-up of each key is ever wanted.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off; \
+     SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
@@ -117,7 +124,18 @@ impl Tables for PgConnection {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.build_transaction().read_committed().run(work)
+        AnsiTransactionManager::begin_transaction_sql(self, BEGIN)?;
+        match work(self) {
+            Ok(result) => {
+                AnsiTransactionManager::commit_transaction(self)?;
+                Ok(result)
+            }
+            Err(fault) => {
+                // A connection that cannot even roll back is known as broken, and not used again.
+                let _ = AnsiTransactionManager::rollback_transaction(self);
+                Err(fault)
+            }
+        }
     }
 
     fn prepare(&mut self) -> QueryResult<()> {
