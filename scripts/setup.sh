@@ -18,7 +18,7 @@ install_tools() {
     # So they do with PostgreSQL and MariaDB, whose client libraries the backends link with.
     have initdb || [ -d /usr/lib/postgresql ] || missing+=(postgresql)
     have mariadbd || [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
-    have pg_config || missing+=(libpq-dev)
+    [ -e /usr/include/postgresql/libpq-fe.h ] || missing+=(libpq-dev)
     have mariadb_config || have mysql_config || missing+=(libmariadb-dev)
     have pkg-config || missing+=(pkg-config)
     # The original limiter runs in virtual environments.
@@ -27,7 +27,7 @@ install_tools() {
     [ ${#missing[@]} -eq 0 ] && return
     have apt-get || { echo "install ${missing[*]} first" >&2; exit 1; }
     as_root apt-get update -q
-    as_root apt-get install -y -q "${missing[@]}"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "${missing[@]}"
 }
 
 install_tools
