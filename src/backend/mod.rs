@@ -8,6 +8,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{Batch, Charge, Error, Policy, Verdict};
 
+#[cfg(any(feature = "redis", feature = "database"))]
+mod asked;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub mod database;
 mod error;

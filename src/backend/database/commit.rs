@@ -5,14 +5,14 @@
 //! if somebody else was first, the whole transaction is tried again.
 
 use super::{
-    asked::{Asked, Returned},
     fault::Fault,
     held::{Held, Kind, Needed, OfBatch, Place, places},
+    returned::Returned,
     row,
     tables::Tables,
     time::ServerTime,
 };
-use crate::{Shape, Timestamp, Verdict, settle};
+use crate::{Shape, Timestamp, Verdict, backend::asked::Asked, settle};
 
 /// Something that a transaction decides.
 #[derive(Debug)]

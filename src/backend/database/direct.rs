@@ -8,16 +8,18 @@ use std::{
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    asked::{Asked, Returned},
     commit::Request,
     job::{Answer, Job, Work},
     queues::Queues,
+    returned::Returned,
     stale::{Counts, Stale},
     worker::Shared,
 };
 use crate::{
     Batch, Charge, Clock, Mode,
-    backend::{Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats},
+    backend::{
+        Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats, asked::Asked,
+    },
 };
 
 /// What migrations may take.

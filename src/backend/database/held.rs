@@ -6,13 +6,15 @@ use std::{
 };
 
 use super::{
-    asked::OwnedCheck,
     changes::Changes,
     key::stored,
     log::HeldLog,
     row::{self, CounterRow, EntryRow, StateRow},
 };
-use crate::{Cell, Decision, EntryLog, Policy, Shape, Step, Store, Timestamp, WindowStart};
+use crate::{
+    Cell, Decision, EntryLog, Policy, Shape, Step, Store, Timestamp, WindowStart,
+    backend::asked::OwnedCheck,
+};
 
 /// A bucket that begins with less than it holds is remembered for so long once it is full, in
 /// microseconds: forgotten, it would begin with less again.

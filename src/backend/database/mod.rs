@@ -19,7 +19,6 @@ use self::direct::Direct;
 use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats, wrap::DenialCache};
 use crate::{Batch, Charge, Error, Policy};
 
-mod asked;
 mod builder;
 mod changes;
 mod cleanup;
@@ -38,6 +37,7 @@ mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queues;
+mod returned;
 mod row;
 pub mod schema;
 #[cfg(feature = "sqlite")]

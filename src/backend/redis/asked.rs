@@ -1,4 +1,4 @@
-//! A batch that outlives its request's stack frame.
+//! What the scripts are asked about a batch, and what becomes of their answer.
 
 use super::{
     direct::unsupported,
@@ -9,35 +9,14 @@ use super::{
     support,
 };
 use crate::{
-    Batch, Check, Mode, Policy, Timestamp, Verdict,
-    backend::{BackendError, ErrorKind},
+    Timestamp, Verdict,
+    backend::{
+        BackendError, ErrorKind,
+        asked::{Asked, OwnedCheck},
+    },
 };
 
-/// A check with everything it needs.
-#[derive(Clone, Debug)]
-pub(super) struct OwnedCheck {
-    pub(super) key: Box<str>,
-    pub(super) policy: Policy,
-    pub(super) cost: u32,
-}
-
-/// Checks of one batch, or those of them that one server can decide.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) mode: Mode,
-    pub(super) checks: Vec<OwnedCheck>,
-}
-
 impl Asked {
-    pub(super) fn of(batch: &Batch<'_>, mode: Mode) -> Self {
-        let own = |check: &Check<'_>| OwnedCheck {
-            key: check.key.into(),
-            policy: check.policy.clone(),
-            cost: check.cost,
-        };
-        Self { mode, checks: batch.checks().iter().map(own).collect() }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.checks.len()
     }
@@ -59,15 +38,6 @@ impl Asked {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn batch(&self) -> Batch<'_> {
-        let mut batch = Batch::new(Timestamp::ZERO);
-        for OwnedCheck { key, policy, cost } in &self.checks {
-            // They were a batch before.
-            let _ = batch.push(Check { key, policy, cost: *cost });
-        }
-        batch
     }
 
     /// What is sent, with windows on the clock as they are at `at`, of which some have these periods.

@@ -7,7 +7,6 @@ use tokio::sync::oneshot;
 
 use super::{
     Shared,
-    asked::{Asked, OwnedCheck},
     encode::{self, Asking, array, int, uint},
     fault, health,
     job::Job,
@@ -19,7 +18,10 @@ use super::{
 };
 use crate::{
     Batch, Charge, Check, Error, Mode, Policy, Shape, Timestamp, Verdict,
-    backend::{Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats},
+    backend::{
+        Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats,
+        asked::{Asked, OwnedCheck},
+    },
 };
 
 /// How often a check is sent again because a window on the clock had ended meanwhile.

@@ -7,7 +7,6 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
 use super::{
-    asked::Asked,
     direct::{Direct, unexpected},
     fault,
     layout::{Kind, window_start},
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::{
     Mode, Shape, Timestamp, Verdict,
-    backend::{BackendError, ErrorKind, Fate},
+    backend::{BackendError, ErrorKind, Fate, asked::Asked},
 };
 
 /// Slots of a cluster.
