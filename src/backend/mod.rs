@@ -82,7 +82,7 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
-impl<B: Backend> Backend for Arc<B> {
+impl<B: Backend + ?Sized> Backend for Arc<B> {
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
         (**self).check(batch)
     }
