@@ -58,10 +58,12 @@ fn matches_the_original<C: Subject>(Kind { migrations, .. }: Kind) {
     connection.run_next_migration(migrations()).unwrap();
     assert_same(&connection.tables(), &original(C::DIALECT));
 
-    connection.run_pending_migrations(migrations()).unwrap();
+    let ours = connection.run_pending_migrations(migrations()).unwrap().len();
     assert_same(&connection.tables(), &migrated(C::DIALECT));
 
-    connection.revert_last_migration(migrations()).unwrap();
+    for _ in 0..ours {
+        connection.revert_last_migration(migrations()).unwrap();
+    }
     assert_same(&connection.tables(), &original(C::DIALECT));
 
     connection.revert_all_migrations(migrations()).unwrap();

@@ -16,6 +16,7 @@ use anyhow::{Result, ensure};
 
 use self::store::{Durability, Store};
 use crate::Options;
+use crate::child::cpu_time;
 use crate::drive::{Bounds, Check, Slice, Visit, drive};
 use crate::measure::{Contender, Samples, interleave};
 use crate::memory::shuffled;
@@ -100,8 +101,10 @@ fn measured(
     let ours_visit = Rc::new(Visit::new(&keys, 0));
     let peer_visit = Rc::new(Visit::new(&keys, 0));
     let all = Bounds { window: Duration::from_secs(600), checks: keys.len() as u64 };
-    slice(runtime, &ours, &ours_visit, FILL_IN_FLIGHT, all)?;
-    slice(runtime, &peer, &peer_visit, FILL_IN_FLIGHT, all)?;
+    let stage = Stage { runtime, store };
+    stage.slice(&ours, &ours_visit, FILL_IN_FLIGHT, all)?;
+    stage.slice(&peer, &peer_visit, FILL_IN_FLIGHT, all)?;
+    store.settle()?;
 
     let bounds = Bounds { window, checks: u64::MAX };
     let mut rows = Vec::new();
@@ -110,10 +113,8 @@ fn measured(
         eprintln!("{name}");
         let before = ours.transactions();
         let mut contenders = [
-            Contender::new("ours", || slice(runtime, &ours, &ours_visit, count, bounds)),
-            Contender::new("one statement each", || {
-                slice(runtime, &peer, &peer_visit, count, bounds)
-            }),
+            Contender::new("ours", || stage.slice(&ours, &ours_visit, count, bounds)),
+            Contender::new("one statement each", || stage.slice(&peer, &peer_visit, count, bounds)),
         ];
         let samples = interleave(rounds, &mut contenders)?;
         let transactions = (ours.transactions() - before) as f64 / (rounds + 1) as f64;
@@ -122,30 +123,52 @@ fn measured(
     Ok(rows)
 }
 
-/// One slice, of which everything must be admitted.
-fn slice<C: Check>(
-    runtime: &Runtime,
-    limiter: &Arc<C>,
-    visit: &Rc<Visit>,
-    in_flight: usize,
-    bounds: Bounds,
-) -> Result<Slice> {
-    let slice = runtime.block_on(drive(limiter, visit, in_flight, bounds))?;
-    let Slice { checks, admitted, .. } = slice;
-    ensure!(admitted == checks, "{admitted} of {checks} checks were admitted");
-    Ok(slice)
+/// Where slices are taken.
+struct Stage<'a> {
+    runtime: &'a Runtime,
+    store: &'a Store,
+}
+
+/// A slice with the processor time that each check took, in µs.
+struct Costed {
+    slice: Slice,
+    client: f64,
+}
+
+impl Stage<'_> {
+    /// One slice, of which everything must be admitted.
+    fn slice<C: Check>(
+        &self,
+        limiter: &Arc<C>,
+        visit: &Rc<Visit>,
+        in_flight: usize,
+        bounds: Bounds,
+    ) -> Result<Costed> {
+        let (server, client) = (self.store.cpu_time()?, cpu_time(std::process::id())?);
+        let slice = self.runtime.block_on(drive(limiter, visit, in_flight, bounds))?;
+        let Slice { checks, admitted, .. } = slice;
+        ensure!(admitted == checks, "{admitted} of {checks} checks were admitted");
+        let each = |used: Duration| used.as_secs_f64() * 1e6 / checks as f64;
+        let server = each(self.store.cpu_time()?.saturating_sub(server));
+        let client = each(cpu_time(std::process::id())?.saturating_sub(client));
+        Ok(Costed { slice: Slice { server, ..slice }, client })
+    }
 }
 
 /// Speed and latency of both, and how many checks of ours went together.
-fn figures(case: &str, samples: &[Samples<Slice>], transactions: f64) -> Vec<Row> {
-    let unit = |unit, figure: fn(&Slice) -> f64| {
+fn figures(case: &str, samples: &[Samples<Costed>], transactions: f64) -> Vec<Row> {
+    let unit = |unit, figure: fn(&Costed) -> f64| {
         let figures: Vec<_> = samples.iter().map(|samples| samples.figures(figure)).collect();
         table::compare(case, unit, &figures[0], &figures)
     };
-    let mut rows = unit("decisions/s", Slice::per_second);
-    rows.extend(unit("µs, median", |slice| slice.median));
-    rows.extend(unit("µs, 99 %", |slice| slice.p99));
-    let together = samples[0].figures(|slice| slice.checks as f64 / transactions);
+    let mut rows = unit("decisions/s", |costed| costed.slice.per_second());
+    rows.extend(unit("µs, median", |costed| costed.slice.median));
+    rows.extend(unit("µs, 99 %", |costed| costed.slice.p99));
+    if samples[0].rounds.iter().any(|costed| costed.slice.server > 0.0) {
+        rows.extend(unit("µs of server CPU", |costed| costed.slice.server));
+    }
+    rows.extend(unit("µs of client CPU", |costed| costed.client));
+    let together = samples[0].figures(|costed| costed.slice.checks as f64 / transactions);
     rows.extend(table::compare(case, "checks/transaction", &together, [&together]));
     rows
 }

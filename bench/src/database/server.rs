@@ -16,7 +16,7 @@ use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
 
-use crate::child::Process;
+use crate::child::{Process, family_cpu_time};
 use crate::keep::{Running, free_address};
 
 /// How long a server may take to start.
@@ -39,6 +39,8 @@ pub(crate) struct Args {
 #[derive(Debug)]
 pub(super) struct Server {
     process: Process,
+    /// Of the server itself.
+    id: u32,
     kind: Kind,
     address: SocketAddr,
     databases: Cell<u32>,
@@ -50,8 +52,13 @@ impl Server {
         let arguments = ["keep-database".to_owned(), format!("--kind={}", name.get_name())];
         let mut process = Process::spawn(arguments)?;
         let line = process.line()?;
-        let (_, address) = line.split_once(' ').context("reading where the server is")?;
-        Ok(Self { process, kind, address: address.parse()?, databases: Cell::new(0) })
+        let (id, address) = line.split_once(' ').context("reading where the server is")?;
+        let (id, address) = (id.parse()?, address.parse()?);
+        Ok(Self { process, id, kind, address, databases: Cell::new(0) })
+    }
+
+    pub(super) fn cpu_time(&self) -> Result<Duration> {
+        family_cpu_time(self.id)
     }
 
     /// The URL of a new, empty database.
@@ -60,6 +67,10 @@ impl Server {
         let name = format!("bench{}", self.databases.get());
         self.kind.execute(self.address, &format!("CREATE DATABASE {name}"))?;
         Ok(self.kind.url(self.address, &name))
+    }
+
+    pub(super) fn execute(&self, sql: &str) -> Result<()> {
+        self.kind.execute(self.address, sql)
     }
 
     /// Version, and what makes commits durable, as the server tells it.

@@ -1,6 +1,7 @@
 //! Where a case keeps its states: a private server, or a file.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use diesel::connection::SimpleConnection;
@@ -64,6 +65,23 @@ impl Store {
         }
     }
 
+    /// Lets a server do now what it would do some time after many new rows: what it writes to
+    /// afterwards is there already, as it is where nothing is new.
+    pub(super) fn settle(&self) -> Result<()> {
+        match self {
+            Self::Postgres(server) => server.execute("CHECKPOINT"),
+            Self::Mariadb(_) | Self::Sqlite { .. } => Ok(()),
+        }
+    }
+
+    /// Processor time that a server has used so far; nothing where there is none.
+    pub(super) fn cpu_time(&self) -> Result<Duration> {
+        match self {
+            Self::Postgres(server) | Self::Mariadb(server) => server.cpu_time(),
+            Self::Sqlite { .. } => Ok(Duration::ZERO),
+        }
+    }
+
     /// What makes commits durable.
     pub(super) fn settings(&self) -> Result<String> {
         match self {
@@ -82,7 +100,13 @@ impl Store {
     pub(super) async fn ours(&self, algorithm: Algorithm, keys: usize) -> Result<Limiter> {
         match self {
             Self::Postgres(server) | Self::Mariadb(server) => {
-                Limiter::at(&server.database()?, CONNECTIONS, algorithm, keys).await
+                Limiter::at(
+                    &server.database()?,
+                    std::env::var("BC").ok().and_then(|c| c.parse().ok()).unwrap_or(CONNECTIONS),
+                    algorithm,
+                    keys,
+                )
+                .await
             }
             Self::Sqlite { is_full: false, .. } => {
                 let url = format!("sqlite://{}", self.file()?);

@@ -105,6 +105,7 @@ impl DatabaseBuilder {
         let shared = Arc::new(Shared {
             time: self.time,
             connect_deadline: self.connect_deadline,
+            is_own: matches!(self.place, Place::Url(_)),
             transactions: 0.into(),
         });
         let queues = match self.place {

@@ -1,13 +1,15 @@
 //! MySQL and MariaDB: lists travel as JSON, and are joined in their own order, so that rows are locked in
 //! it whichever index the server would prefer.
 
-use diesel::{Connection, MysqlConnection, QueryResult, connection::SimpleConnection};
+use diesel::{Connection, MysqlConnection, QueryResult, RunQueryDsl, connection::SimpleConnection};
 
 use super::{
     fault::Fault,
-    json::implement_tables,
+    json::{self, implement_tables},
     migrations,
+    row::{CounterRow, StateRow},
     stale::{self, Fragments},
+    statement::{Statement, Value},
     tables::Tables,
 };
 
@@ -103,15 +105,26 @@ const FORGET: [&str; 3] = [
 
 fn transaction<T>(
     connection: &mut MysqlConnection,
+    is_own: bool,
     work: impl FnOnce(&mut MysqlConnection) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    // It is about the next transaction only, so a pool's connections stay as they are.
-    connection.batch_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
+    if !is_own {
+        // It is about the next transaction only, so a pool's connections stay as they are.
+        connection.batch_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
+    }
     connection.transaction(work)
 }
 
-fn prepare(_: &mut MysqlConnection) -> QueryResult<()> {
-    Ok(())
+fn change_counters(connection: &mut MysqlConnection, rows: &[CounterRow]) -> QueryResult<usize> {
+    Statement::<()>::new(CHANGE_COUNTERS, [json::counters(rows)]).execute(connection)
+}
+
+fn change_states(connection: &mut MysqlConnection, rows: &[StateRow]) -> QueryResult<usize> {
+    Statement::<()>::new(CHANGE_STATES, [json::states(rows)]).execute(connection)
+}
+
+fn prepare(connection: &mut MysqlConnection) -> QueryResult<()> {
+    connection.batch_execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 }
 
 const FRAGMENTS: Fragments = Fragments {

@@ -20,7 +20,7 @@ use super::{
     fault::{Fault, Text},
     job::{Answer, Claim, Job, Work},
     key::stored,
-    queues::Queues,
+    queues::{Open, Queues},
     row::signed,
     stale::clean,
     tables::Tables,
@@ -42,6 +42,8 @@ const MOST_ATTEMPTS: usize = 32;
 pub(super) struct Shared {
     pub(super) time: ServerTime,
     pub(super) connect_deadline: Duration,
+    /// Whether the connections are our own, and set to what we need.
+    pub(super) is_own: bool,
     pub(super) transactions: AtomicU64,
 }
 
@@ -51,9 +53,11 @@ pub(super) fn begin<T: Tables>(
     threads: usize,
     shared: &Arc<Shared>,
 ) -> std::io::Result<Queues> {
-    let (queues, receivers) = Queues::new(threads);
+    let open = Open::default();
+    let (queues, receivers) = Queues::new(threads, open.clone());
     for jobs in receivers {
-        let worker = Worker { jobs, shared: shared.clone(), pool: pool.clone() };
+        let (open, shared, pool) = (open.clone(), shared.clone(), pool.clone());
+        let worker = Worker { jobs, open, shared, pool };
         thread::Builder::new().name("ratelimit-db".into()).spawn(move || worker.run())?;
     }
     Ok(queues)
@@ -61,6 +65,7 @@ pub(super) fn begin<T: Tables>(
 
 struct Worker<T: Tables> {
     jobs: Receiver<Job>,
+    open: Open,
     shared: Arc<Shared>,
     pool: Pool<ConnectionManager<T>>,
 }
@@ -71,6 +76,7 @@ impl<T: Tables> Worker<T> {
     fn run(self) {
         let mut is_away = false;
         while let Some(jobs) = self.wait() {
+            let count = jobs.len();
             match self.connection(is_away) {
                 Ok(mut connection) => {
                     if is_away {
@@ -89,6 +95,7 @@ impl<T: Tables> Worker<T> {
                     jobs.into_iter().for_each(|job| job.fail(error.clone()));
                 }
             }
+            self.open.done(count);
         }
     }
 
@@ -197,7 +204,7 @@ impl<T: Tables> Worker<T> {
             attempts += 1;
             self.shared.transactions.fetch_add(1, Relaxed);
             let mut is_decided = false;
-            let result = connection.in_transaction(|tables| {
+            let result = connection.in_transaction(self.shared.is_own, |tables| {
                 let result = work(tables);
                 is_decided = result.is_ok();
                 result

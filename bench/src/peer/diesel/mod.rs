@@ -27,6 +27,16 @@ pub(crate) trait Ask: R2D2Connection + SimpleConnection + Connection + 'static {
     /// What the statement returns.
     fn rows(&mut self, statement: Statement<'_>) -> QueryResult<Vec<i64>>;
 
+    /// How many rows the statement changes.
+    fn changed(&mut self, statement: Statement<'_>) -> QueryResult<usize> {
+        Ok(self.rows(statement)?.len())
+    }
+
+    /// Whether the statement admits.
+    fn decide(&mut self, statement: Statement<'_>) -> QueryResult<bool> {
+        Ok(self.rows(statement)?.first().is_some_and(|row| *row != 0))
+    }
+
     /// Does what takes several statements, or needs a transaction to be one.
     fn together(&mut self, work: impl FnOnce(&mut Self) -> QueryResult<bool>) -> QueryResult<bool> {
         self.transaction(work)
@@ -49,6 +59,15 @@ impl Ask for MysqlConnection {
 
     fn rows(&mut self, statement: Statement<'_>) -> QueryResult<Vec<i64>> {
         statement.load(self)
+    }
+
+    fn changed(&mut self, statement: Statement<'_>) -> QueryResult<usize> {
+        statement.execute(self)
+    }
+
+    /// What was written cannot be returned: a prepared statement tells nothing of it beforehand.
+    fn decide(&mut self, statement: Statement<'_>) -> QueryResult<bool> {
+        Ok(self.changed(statement)? > 0)
     }
 }
 
@@ -118,13 +137,13 @@ fn admitted<C: Ask>(
     number: i64,
 ) -> Result<bool> {
     let mut connection = pool.get()?;
-    let decide = |connection: &mut C, sql| {
-        let rows = connection.rows(Statement { sql, key, number })?;
-        Ok(rows.first().is_some_and(|row| *row != 0))
-    };
+    let of = |sql| Statement { sql, key, number };
+    let decide = |connection: &mut C, sql| connection.decide(of(sql));
     Ok(match sql {
         Sql::One(sql) if C::COMMITS_BY_ITSELF => decide(&mut connection, sql),
         Sql::One(sql) => connection.together(|connection| decide(connection, sql)),
+        Sql::Told(first, second) => Ok(connection.changed(of(first))? == 2
+            || connection.rows(of(second))?.first().is_some_and(|row| *row != 0)),
         Sql::Several(statements) => connection.together(|connection| {
             statements.iter().try_fold(false, |_, sql| decide(connection, sql))
         }),

@@ -6,6 +6,8 @@
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Sql {
     One(&'static str),
+    /// The first changes two rows where it updates one; otherwise the second returns the outcome.
+    Told(&'static str, &'static str),
     /// Under a lock that the first of them takes; the last decides.
     Several(&'static [&'static str]),
 }
@@ -65,30 +67,29 @@ pub(crate) const MARIADB: Dialect = Dialect {
         CREATE TABLE peer_log (id bigint PRIMARY KEY AUTO_INCREMENT,
             `key` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
             at bigint NOT NULL, KEY (`key`, at))",
-    window: Sql::One(
+    window: Sql::Told(
         "INSERT INTO peer_window (`key`, start, count, ok)
         VALUES (?, UNIX_TIMESTAMP() DIV 3600, 1, 1)
         ON DUPLICATE KEY UPDATE ok = start <> VALUES(start) OR count < #,
-            count = IF(ok, IF(start = VALUES(start), count + 1, 1), count), start = VALUES(start)
-        RETURNING ok",
+            count = IF(ok, IF(start = VALUES(start), count + 1, 1), count), start = VALUES(start)",
+        "SELECT ok FROM peer_window WHERE `key` = ?",
     ),
-    gcra: Sql::One(
+    gcra: Sql::Told(
         "INSERT INTO peer_gcra (`key`, tat, ok)
         VALUES (?, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) + #, 1)
         ON DUPLICATE KEY UPDATE
             ok = GREATEST(tat, VALUES(tat) - #) <= VALUES(tat) + 3600000000 - # - #,
-            tat = IF(ok, GREATEST(tat, VALUES(tat) - #) + #, tat)
-        RETURNING ok",
+            tat = IF(ok, GREATEST(tat, VALUES(tat) - #) + #, tat)",
+        "SELECT ok FROM peer_gcra WHERE `key` = ?",
     ),
     log: Sql::Several(&[
         "INSERT INTO peer_log_key (`key`) VALUES (?)
-        ON DUPLICATE KEY UPDATE `key` = VALUES(`key`) RETURNING 1",
+        ON DUPLICATE KEY UPDATE `key` = VALUES(`key`)",
         "DELETE FROM peer_log WHERE `key` = ?
-            AND at <= TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) - 1000000
-        RETURNING 1",
+            AND at <= TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) - 1000000",
         "INSERT INTO peer_log (`key`, at)
         SELECT ?, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) FROM DUAL
-        WHERE (SELECT COUNT(*) FROM peer_log WHERE `key` = ?) < # RETURNING 1",
+        WHERE (SELECT COUNT(*) FROM peer_log WHERE `key` = ?) < #",
     ]),
 };
 
