@@ -175,7 +175,7 @@ fn an_export_leaves_alone_what_it_did_not_write() {
 }
 
 #[test]
-fn every_migration_is_exported_under_the_same_name_in_all_dialects() {
+fn every_migration_is_exported_and_says_something() {
     for (dialect, folder) in
         [(Dialect::Postgres, "postgres"), (Dialect::Mysql, "mysql"), (Dialect::Sqlite, "sqlite")]
     {
@@ -192,7 +192,10 @@ fn every_migration_is_exported_under_the_same_name_in_all_dialects() {
         there.sort();
         exported.sort();
         assert_eq!(there, exported);
-        let names = Dialect::Postgres.files().iter().map(|(path, _)| path);
-        assert!(names.eq(dialect.files().iter().map(|(path, _)| path)));
+        // An empty statement would end the process in libmariadb.
+        for (path, text) in dialect.files() {
+            let says_something = |line: &str| !line.trim().is_empty() && !line.starts_with("--");
+            assert!(text.lines().any(says_something), "{path}");
+        }
     }
 }

@@ -34,6 +34,7 @@ mod log;
 pub mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod post;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queues;

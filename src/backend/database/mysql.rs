@@ -1,7 +1,10 @@
 //! MySQL and MariaDB: lists travel as JSON, and are joined in their own order, so that rows are locked in
 //! it whichever index the server would prefer.
 
-use diesel::{Connection, MysqlConnection, QueryResult, RunQueryDsl, connection::SimpleConnection};
+use diesel::{
+    Connection, MysqlConnection, QueryResult, RunQueryDsl,
+    connection::{CacheSize, SimpleConnection},
+};
 
 use super::{
     fault::Fault,
@@ -112,7 +115,20 @@ fn transaction<T>(
         // It is about the next transaction only, so a pool's connections stay as they are.
         connection.batch_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
     }
-    connection.transaction(work)
+    connection.transaction(|connection| {
+        let result = work(connection);
+        if let Err(Fault::Database(_)) = &result {
+            prepare_anew(connection);
+        }
+        result
+    })
+}
+
+/// Lets prepared statements go. One that failed while its rows came, as a victim of a deadlock does, would
+/// wait for the rest of them for ever when it is executed again (libmariadb).
+fn prepare_anew(connection: &mut MysqlConnection) {
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
 }
 
 fn change_counters(connection: &mut MysqlConnection, rows: &[CounterRow]) -> QueryResult<usize> {
@@ -124,7 +140,9 @@ fn change_states(connection: &mut MysqlConnection, rows: &[StateRow]) -> QueryRe
 }
 
 fn prepare(connection: &mut MysqlConnection) -> QueryResult<()> {
-    connection.batch_execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    // Errors are told apart by their English messages.
+    connection.batch_execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
+    connection.batch_execute("SET lc_messages = 'en_US'")
 }
 
 const FRAGMENTS: Fragments = Fragments {

@@ -21,6 +21,31 @@ const PREPARE: &str = "SET application_name = 'actix-smart-ratelimit'; \
      SET default_transaction_isolation = 'read committed'; SET jit = off; \
      SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
+/// Messages by which errors are told apart, in English if the user may choose that.
+const LANGUAGE: &str = "DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN OTHERS THEN NULL; END $$";
+
+/// How long libpq waits for a server that does not answer to packets, in seconds and once in milliseconds.
+/// By default it is hours.
+const PATIENCE: [(&str, &str); 5] = [
+    ("connect_timeout", "2"),
+    ("tcp_user_timeout", "10000"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "2"),
+];
+
+/// The URL with bounds on waiting for a server that is gone, but for those that it has.
+pub(super) fn impatient(url: &str) -> String {
+    let mut url = url.to_owned();
+    for (name, value) in PATIENCE {
+        if !url.contains(&format!("{name}=")) {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}{name}={value}"));
+        }
+    }
+    url
+}
+
 /// The same for one transaction on a connection of somebody else.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off; \
      SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
@@ -169,7 +194,8 @@ impl Tables for PgConnection {
     }
 
     fn prepare(&mut self) -> QueryResult<()> {
-        self.batch_execute(PREPARE)
+        self.batch_execute(PREPARE)?;
+        self.batch_execute(LANGUAGE)
     }
 
     fn now(&mut self) -> QueryResult<i64> {
@@ -255,5 +281,18 @@ impl Tables for PgConnection {
 
     fn pending_migrations(&mut self) -> Result<Vec<String>, Fault> {
         migrations::pending(self, migrations::POSTGRES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::impatient;
+
+    #[test]
+    fn a_url_keeps_the_bounds_that_it_has() {
+        let url = impatient("postgres://a@b/c?connect_timeout=7&sslmode=disable");
+        let start = "postgres://a@b/c?connect_timeout=7&sslmode=disable&tcp_user_timeout=10000&";
+        assert!(url.starts_with(start), "{url}");
+        assert!(impatient("postgres://a@b/c").starts_with("postgres://a@b/c?connect_timeout=2&"));
     }
 }
