@@ -36,6 +36,8 @@ impl MysqlServer {
             install.args(["--no-defaults", "--auth-root-authentication-method=normal"]);
             install.arg("--skip-test-db");
             install.arg(format!("--datadir={}", server.path().join("data").display()));
+            // A server that starts removes temporary tables, also those of others.
+            install.arg(format!("--tmpdir={}", server.path().display()));
             server.run(&mut install);
             let started = Self { server, port: free_port(), databases: AtomicU32::new(0) };
             if started.launch() {
@@ -63,6 +65,7 @@ impl MysqlServer {
         mariadbd.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
         mariadbd.args(["--character-set-server=latin1", "--innodb-buffer-pool-size=64M"]);
         mariadbd.arg(format!("--port={}", self.port));
+        mariadbd.arg(format!("--tmpdir={}", self.server.path().display()));
         for (option, file) in [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid")] {
             mariadbd.arg(format!("--{option}={}", self.server.path().join(file).display()));
         }
