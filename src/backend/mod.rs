@@ -16,6 +16,7 @@ mod error;
 mod hash;
 pub mod memory;
 mod noted;
+mod overrides;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod refusal;
@@ -24,6 +25,7 @@ pub mod wrap;
 
 pub use error::{BackendError, ErrorKind, Fate};
 pub use memory::MemoryBackend;
+pub use overrides::{OverrideRow, OverrideSource};
 
 /// A boxed future, for answers that have to wait for a store.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     Batch, Charge, Clock, Mode,
     backend::{
-        Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats, asked::Asked,
+        Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, OverrideRow, OverrideSource,
+        Progress, Stats, asked::Asked,
     },
 };
 
@@ -26,6 +27,9 @@ use crate::{
 const MIGRATION: Duration = Duration::from_secs(600);
 /// What one batch of a cleanup may take.
 const CLEANUP: Duration = Duration::from_secs(60);
+
+/// What reading all overrides may take.
+const OVERRIDES: Duration = Duration::from_secs(5);
 
 /// Asks the database.
 #[derive(Clone, Debug)]
@@ -71,6 +75,12 @@ impl Direct {
 
     pub(super) fn clean(&self, stale: Stale) -> BoxFuture<Result<Counts, BackendError>> {
         self.send(CLEANUP, |answer| Work::Clean(stale, answer))
+    }
+}
+
+impl OverrideSource for Direct {
+    fn overrides(&self) -> BoxFuture<Result<Vec<OverrideRow>, BackendError>> {
+        self.send(OVERRIDES, Work::Overrides)
     }
 }
 

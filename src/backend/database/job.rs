@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Timestamp, Verdict,
-    backend::{BackendError, Health},
+    backend::{BackendError, Health, OverrideRow},
 };
 
 /// Where an answer is awaited.
@@ -36,6 +36,7 @@ pub(super) enum Work {
     Health(Answer<Health>),
     Migrate(Answer<Vec<String>>),
     Clean(Stale, Answer<Counts>),
+    Overrides(Answer<Vec<OverrideRow>>),
 }
 
 const WAITING: u8 = 0;
@@ -69,7 +70,7 @@ impl Work {
         match self {
             Self::Decide(request, _) => request.key(),
             Self::Reset(key, _) => key,
-            Self::Health(_) | Self::Migrate(_) | Self::Clean(..) => "",
+            Self::Health(_) | Self::Migrate(_) | Self::Clean(..) | Self::Overrides(_) => "",
         }
     }
 }
@@ -87,6 +88,7 @@ impl Job {
             Work::Health(answer) => answer.is_closed(),
             Work::Migrate(answer) => answer.is_closed(),
             Work::Clean(_, answer) => answer.is_closed(),
+            Work::Overrides(answer) => answer.is_closed(),
         };
         !is_closed && !self.claim.is_given_up()
     }
@@ -100,6 +102,7 @@ impl Job {
             Work::Health(answer) => drop(answer.send(Err(error))),
             Work::Migrate(answer) => drop(answer.send(Err(error))),
             Work::Clean(_, answer) => drop(answer.send(Err(error))),
+            Work::Overrides(answer) => drop(answer.send(Err(error))),
         }
     }
 }

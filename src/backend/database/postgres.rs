@@ -118,6 +118,7 @@ impl Tables for PgConnection {
         pattern: stale::like,
         bounded_delete: false,
         skip_locked: " FOR UPDATE SKIP LOCKED",
+        config_id: "\"id\"::bigint",
     };
 
     fn in_transaction<T>(
@@ -212,6 +213,10 @@ impl Tables for PgConnection {
 
     fn execute(&mut self, sql: String, values: Vec<Value>) -> QueryResult<usize> {
         RunQueryDsl::execute(Statement::<()>::new(sql, values), self)
+    }
+
+    fn texts(&mut self, sql: String) -> QueryResult<Vec<(i64, String, String, String)>> {
+        Statement::<(Int, Text, Text, Text)>::new(sql, []).load(self)
     }
 
     fn forget(&mut self, key: &str) -> QueryResult<()> {
