@@ -175,6 +175,10 @@ impl<T: Tables> Worker<T> {
                 let done = self.attempt(connection, deadline, |tables| clean(tables, &stale, now));
                 let _ = answer.send(done);
             }
+            Work::Look(look, answer) => {
+                let done = self.attempt(connection, deadline, |tables| look.at(tables));
+                let _ = answer.send(done);
+            }
             Work::Health(answer) => {
                 let _ = answer.send(health(&mut **connection));
             }
