@@ -10,6 +10,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     commit::Request,
     job::{Answer, Job, Work},
+    look::{Look, Seen},
     queues::Queues,
     returned::Returned,
     stale::{Counts, Stale},
@@ -25,7 +26,7 @@ use crate::{
 
 /// What migrations may take.
 const MIGRATION: Duration = Duration::from_secs(600);
-/// What one batch of a cleanup may take.
+/// What one batch of a cleanup, or a look at the tables, may take.
 const CLEANUP: Duration = Duration::from_secs(60);
 
 /// What reading all overrides may take.
@@ -75,6 +76,10 @@ impl Direct {
 
     pub(super) fn clean(&self, stale: Stale) -> BoxFuture<Result<Counts, BackendError>> {
         self.send(CLEANUP, |answer| Work::Clean(stale, answer))
+    }
+
+    pub(super) fn look(&self, look: Look) -> BoxFuture<Result<Seen, BackendError>> {
+        self.send(CLEANUP, |answer| Work::Look(look, answer))
     }
 }
 

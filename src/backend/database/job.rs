@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{
     commit::Request,
+    look::{Look, Seen},
     stale::{Counts, Stale},
 };
 use crate::{
@@ -37,6 +38,7 @@ pub(super) enum Work {
     Migrate(Answer<Vec<String>>),
     Clean(Stale, Answer<Counts>),
     Overrides(Answer<Vec<OverrideRow>>),
+    Look(Look, Answer<Seen>),
 }
 
 const WAITING: u8 = 0;
@@ -70,7 +72,11 @@ impl Work {
         match self {
             Self::Decide(request, _) => request.key(),
             Self::Reset(key, _) => key,
-            Self::Health(_) | Self::Migrate(_) | Self::Clean(..) | Self::Overrides(_) => "",
+            Self::Health(_)
+            | Self::Migrate(_)
+            | Self::Clean(..)
+            | Self::Look(..)
+            | Self::Overrides(_) => "",
         }
     }
 }
@@ -89,6 +95,7 @@ impl Job {
             Work::Migrate(answer) => answer.is_closed(),
             Work::Clean(_, answer) => answer.is_closed(),
             Work::Overrides(answer) => answer.is_closed(),
+            Work::Look(_, answer) => answer.is_closed(),
         };
         !is_closed && !self.claim.is_given_up()
     }
@@ -103,6 +110,7 @@ impl Job {
             Work::Migrate(answer) => drop(answer.send(Err(error))),
             Work::Clean(_, answer) => drop(answer.send(Err(error))),
             Work::Overrides(answer) => drop(answer.send(Err(error))),
+            Work::Look(_, answer) => drop(answer.send(Err(error))),
         }
     }
 }

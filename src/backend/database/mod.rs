@@ -17,7 +17,7 @@ use diesel::r2d2::{ConnectionManager, Pool};
 
 use self::direct::Direct;
 use super::{
-    Backend, BackendError, BoxFuture, Health, OverrideRow, OverrideSource, Progress, Stats,
+    Backend, BackendError, BoxFuture, Health, OverrideRow, OverrideSource, Progress, Stats, Upkeep,
     wrap::DenialCache,
 };
 use crate::{Batch, Charge, Error, Policy};
@@ -34,6 +34,7 @@ mod job;
 mod json;
 mod key;
 mod log;
+mod look;
 pub mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -50,11 +51,12 @@ mod stale;
 mod statement;
 mod tables;
 mod time;
+mod upkeep;
 mod worker;
 
 pub use builder::DatabaseBuilder;
 pub use cleanup::{Cleaned, Cleanup};
-pub use migrations::Dialect;
+pub use migrations::{Dialect, Migration};
 pub use tables::DatabaseConnection;
 
 /// State in a database.
@@ -165,5 +167,9 @@ impl Backend for DatabaseBackend {
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         self.door.validate(policy, cost)
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        Some(self)
     }
 }

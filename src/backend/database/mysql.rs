@@ -121,7 +121,6 @@ const FRAGMENTS: Fragments = Fragments {
     pattern: stale::like,
     bounded_delete: true,
     skip_locked: "",
-    config_id: "CAST(`id` AS SIGNED)",
 };
 
 implement_tables!(MysqlConnection, migrations::MYSQL);

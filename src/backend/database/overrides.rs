@@ -7,7 +7,8 @@ use crate::backend::OverrideRow;
 
 /// The active rows, the oldest first.
 pub(super) fn read<T: Tables>(tables: &mut T) -> QueryResult<Vec<OverrideRow>> {
-    let (q, id) = (T::FRAGMENTS.quote, T::FRAGMENTS.config_id);
+    let q = T::FRAGMENTS.quote;
+    let id = T::whole(&format!("{q}id{q}"));
     let sql = format!(
         "SELECT {id}, {q}key_pattern{q}, {q}rate_limit{q}, {q}algorithm{q} \
          FROM {q}django_smart_ratelimit_config{q} WHERE {q}is_active{q} ORDER BY {q}id{q}"

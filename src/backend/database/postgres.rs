@@ -118,7 +118,6 @@ impl Tables for PgConnection {
         pattern: stale::like,
         bounded_delete: false,
         skip_locked: " FOR UPDATE SKIP LOCKED",
-        config_id: "\"id\"::bigint",
     };
 
     fn in_transaction<T>(

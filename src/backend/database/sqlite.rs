@@ -118,7 +118,6 @@ const FRAGMENTS: Fragments = Fragments {
     pattern: stale::glob,
     bounded_delete: false,
     skip_locked: "",
-    config_id: "id",
 };
 
 implement_tables!(SqliteConnection, migrations::SQLITE);

@@ -51,8 +51,6 @@ pub struct Fragments {
     pub(super) bounded_delete: bool,
     /// At the end of that SELECT.
     pub(super) skip_locked: &'static str,
-    /// The id of a row of configuration, as a whole number of 64 bits.
-    pub(super) config_id: &'static str,
 }
 
 /// Which rows are meant.

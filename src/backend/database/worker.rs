@@ -180,6 +180,10 @@ impl<T: Tables> Worker<T> {
                 let read = |tables: &mut T| Ok(overrides::read(tables)?);
                 let _ = answer.send(self.attempt(connection, deadline, read));
             }
+            Work::Look(look, answer) => {
+                let done = self.attempt(connection, deadline, |tables| look.at(tables));
+                let _ = answer.send(done);
+            }
             Work::Health(answer) => {
                 let _ = answer.send(health(&mut **connection));
             }
