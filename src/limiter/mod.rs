@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 
 use crate::{
@@ -66,7 +66,9 @@ struct Shared {
     default_backend: usize,
     /// Decides while a store is away.
     fallback: MemoryBackend,
-    overrides: ArcSwapOption<overrides::Overrides>,
+    overrides: ArcSwap<overrides::Overrides>,
+    /// Whether there are any.
+    has_overrides: AtomicBool,
     /// What is made of the limits that code declares, by the address of the declaration.
     declared: RwLock<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
     told_of_no_address: AtomicBool,
@@ -102,7 +104,8 @@ impl RateLimiter {
             backends,
             default_backend,
             fallback: MemoryBackend::default(),
-            overrides: ArcSwapOption::empty(),
+            overrides: ArcSwap::default(),
+            has_overrides: AtomicBool::new(false),
             declared: RwLock::default(),
             told_of_no_address: AtomicBool::new(false),
         }))
