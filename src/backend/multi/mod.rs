@@ -170,7 +170,7 @@ impl Backend for MultiBackend {
         Box::pin(async move {
             let within = shared.member_deadline(shared.deadline());
             let results = shared.each(|member| member.reset(&key), within).await;
-            results.into_iter().map(|(_, result)| result).collect()
+            results.into_iter().try_for_each(|(_, result)| result)
         })
     }
 
