@@ -19,14 +19,18 @@ mod hash;
 pub mod memory;
 pub mod multi;
 mod noted;
+mod overrides;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod refusal;
 mod seqlock;
+mod upkeep;
 pub mod wrap;
 
 pub use error::{BackendError, ErrorKind, Fate};
 pub use memory::MemoryBackend;
+pub use overrides::{OverrideRow, OverrideSource};
+pub use upkeep::{Listing, StoredState, StoredValue, Upkeep};
 
 /// A boxed future, for answers that have to wait for a store.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -95,6 +99,12 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     fn watch(&self, watcher: &Watcher) {
         let _ = watcher;
     }
+
+    /// What an operator can ask beside decisions. By default nothing: a store that keeps no keys has
+    /// none to show.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -133,6 +143,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn watch(&self, watcher: &Watcher) {
         (**self).watch(watcher);
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        (**self).upkeep()
     }
 }
 

@@ -31,7 +31,7 @@ pub struct MultiBuilder {
     deadline: Duration,
     member_deadline: Option<Duration>,
     probe_interval: Duration,
-    probe_deadline: Duration,
+    probe_deadline: Option<Duration>,
     watcher: Option<Watcher>,
 }
 
@@ -44,7 +44,7 @@ impl MultiBuilder {
             deadline: Duration::from_millis(90),
             member_deadline: None,
             probe_interval: Duration::from_secs(1),
-            probe_deadline: Duration::from_millis(500),
+            probe_deadline: None,
             watcher: None,
         }
     }
@@ -89,9 +89,10 @@ impl MultiBuilder {
         self
     }
 
-    /// What a probe may take; 500 ms by default, at least 1 ms. No request waits for one.
+    /// What a probe may take, at least 1 ms; by default as long as a whole decision. A member that is
+    /// slower is not well. No request waits for a probe.
     pub fn probe_deadline(mut self, deadline: Duration) -> Self {
-        self.probe_deadline = deadline.max(LEAST);
+        self.probe_deadline = Some(deadline.max(LEAST));
         self
     }
 
@@ -112,8 +113,10 @@ impl MultiBuilder {
         let names: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
         let seeds = names.iter().map(|name| hash(name)).collect();
         let board = Arc::new(Board::new(names, strategy, self.watcher));
-        let probing =
-            Probing { interval: Some(self.probe_interval), deadline: self.probe_deadline };
+        let probing = Probing {
+            interval: Some(self.probe_interval),
+            deadline: self.probe_deadline.unwrap_or(deadline),
+        };
         let guard = |(index, (name, backend))| {
             let board = board.clone();
             let observer = move |change: &Change<'_>| board.changed(index, change);

@@ -24,8 +24,8 @@ pub use super::breaker::{
     BreakerSettings, Change, ChangeKind, Latency, MemberState, MemberStatus, Watcher,
 };
 use super::{
-    Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats, asked::Asked,
-    breaker::Guard,
+    Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats, Upkeep,
+    asked::Asked, breaker::Guard,
 };
 use crate::{Batch, Charge, Clock, Error, Mode, Policy};
 
@@ -80,6 +80,13 @@ impl MultiBackend {
     #[must_use]
     pub fn status(&self) -> Vec<MemberStatus> {
         self.shared.members.iter().map(|member| member.status()).collect()
+    }
+
+    /// A member by its name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Arc<dyn Backend>> {
+        let found = self.shared.members.iter().find(|member| member.name() == name);
+        found.map(|member| member.backend())
     }
 
     #[inline]
@@ -153,6 +160,7 @@ impl Shared {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Backend for MultiBackend {
     #[inline]
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
@@ -229,6 +237,11 @@ impl Backend for MultiBackend {
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         let mut members = self.shared.members.iter();
         members.try_for_each(|member| member.backend().validate(policy, cost))
+    }
+
+    /// That of the first member that has one.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.shared.members.iter().find_map(|member| member.backend().upkeep())
     }
 
     fn members(&self) -> Vec<MemberStatus> {

@@ -6,7 +6,7 @@ use self::{generations::Change, known::Known};
 use crate::{
     Batch, Charge, Error, Policy,
     backend::{
-        Backend, BackendError, BoxFuture, Health, Progress, Stats,
+        Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep,
         multi::{MemberStatus, Watcher},
     },
 };
@@ -147,6 +147,10 @@ impl<B: Backend> Backend for DenialCache<B> {
 
     fn watch(&self, watcher: &Watcher) {
         self.inner.watch(watcher);
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
     }
 }
 

@@ -13,7 +13,7 @@ use self::{
 use crate::{
     Batch, Charge, Check, Error, Policy, Shape,
     backend::{
-        Backend, BackendError, BoxFuture, Health, Progress, Stats,
+        Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep,
         counter::Counter,
         hash::KeyHash,
         multi::{MemberStatus, Watcher},
@@ -187,6 +187,10 @@ impl<B: Backend> Backend for Leases<B> {
     fn stats(&self) -> Stats {
         let inner = self.inner.stats();
         Stats { leased: inner.leased.saturating_add(self.leased.sum()), ..inner }
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
     }
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
