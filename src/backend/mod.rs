@@ -16,14 +16,18 @@ mod error;
 mod hash;
 pub mod memory;
 mod noted;
+mod overrides;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod refusal;
 mod seqlock;
+mod upkeep;
 pub mod wrap;
 
 pub use error::{BackendError, ErrorKind, Fate};
 pub use memory::MemoryBackend;
+pub use overrides::{OverrideRow, OverrideSource};
+pub use upkeep::{Listing, StoredState, StoredValue, Upkeep};
 
 /// A boxed future, for answers that have to wait for a store.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -80,6 +84,12 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
         let _ = (policy, cost);
         Ok(())
     }
+
+    /// What an operator can ask beside decisions. By default nothing: a store that keeps no keys has
+    /// none to show.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
+    }
 }
 
 impl<B: Backend + ?Sized> Backend for Arc<B> {
@@ -109,6 +119,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         (**self).validate(policy, cost)
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        (**self).upkeep()
     }
 }
 

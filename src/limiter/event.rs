@@ -14,7 +14,7 @@ pub struct Event<'e> {
     pub decision: Option<&'e Decision>,
     /// What is wrong with the store, where that is it.
     pub error: Option<&'e BackendError>,
-    /// What is wrong with the limit, where that is it.
+    /// What is wrong with the limit or override, where that is it.
     pub fault: Option<&'e Error>,
 }
 
@@ -34,6 +34,10 @@ pub enum EventKind {
     StoreAway,
     /// A client without an address was limited by it.
     NoAddress,
+    /// A stored override cannot be understood, and was left out.
+    OverrideSkipped,
+    /// Stored overrides cannot be read; those in force stay.
+    OverridesAway,
     /// A limit cannot work as it is written; its requests are refused with status 500.
     Misconfigured,
 }
@@ -53,6 +57,11 @@ impl<'e> Event<'e> {
         Self { fault: Some(fault), ..event }
     }
 
+    pub(crate) fn override_skipped(scope: &'e str, fault: &'e Error) -> Self {
+        let event = Self::new(EventKind::OverrideSkipped, scope, None, None);
+        Self { fault: Some(fault), ..event }
+    }
+
     /// Keys are never logged: they may be secrets or personal.
     pub(super) fn trace(&self) {
         let Self { scope, .. } = self;
@@ -69,6 +78,14 @@ impl<'e> Event<'e> {
                 scope,
                 "client without an address: set trust_unix_peer and a header, or another key"
             ),
+            EventKind::OverrideSkipped => {
+                let error = self.fault.map(tracing::field::display);
+                tracing::warn!(error, "rate limit override left out");
+            }
+            EventKind::OverridesAway => {
+                let error = self.error.map(tracing::field::display);
+                tracing::warn!(error, "rate limit overrides cannot be read: those in force stay");
+            }
             EventKind::Misconfigured => {
                 let error = self.fault.map(tracing::field::display);
                 tracing::error!(scope, error, "rate limit cannot work: its requests get a 500");

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 
 use crate::{
@@ -22,6 +23,7 @@ mod builder;
 mod decide;
 mod event;
 mod limit;
+mod overrides;
 mod plan;
 mod select;
 mod storage_key;
@@ -31,6 +33,8 @@ pub(crate) use decide::{Asked, Deciding};
 pub use decide::{Outcome, ResetError};
 pub use event::{Event, EventKind};
 pub use limit::{Enforcement, Limit, Rates};
+pub(crate) use overrides::Change;
+pub use overrides::Override;
 pub(crate) use plan::{Plan, Rules};
 pub(crate) use select::{PathPattern, RequestPath};
 pub(crate) use storage_key::{Keys, digest, encode, hex};
@@ -62,6 +66,9 @@ struct Shared {
     default_backend: usize,
     /// Decides while a store is away.
     fallback: MemoryBackend,
+    overrides: ArcSwap<overrides::Overrides>,
+    /// Whether there are any.
+    has_overrides: AtomicBool,
     /// What is made of the limits that code declares, by the address of the declaration.
     declared: RwLock<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
     told_of_no_address: AtomicBool,
@@ -97,6 +104,8 @@ impl RateLimiter {
             backends,
             default_backend,
             fallback: MemoryBackend::default(),
+            overrides: ArcSwap::default(),
+            has_overrides: AtomicBool::new(false),
             declared: RwLock::default(),
             told_of_no_address: AtomicBool::new(false),
         }))

@@ -16,7 +16,10 @@ use std::time::Duration;
 use diesel::r2d2::{ConnectionManager, Pool};
 
 use self::direct::Direct;
-use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats, wrap::DenialCache};
+use super::{
+    Backend, BackendError, BoxFuture, Health, OverrideRow, OverrideSource, Progress, Stats, Upkeep,
+    wrap::DenialCache,
+};
 use crate::{Batch, Charge, Error, Policy};
 
 mod builder;
@@ -31,9 +34,11 @@ mod job;
 mod json;
 mod key;
 mod log;
+mod look;
 pub mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod overrides;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queues;
@@ -46,11 +51,12 @@ mod stale;
 mod statement;
 mod tables;
 mod time;
+mod upkeep;
 mod worker;
 
 pub use builder::DatabaseBuilder;
 pub use cleanup::{Cleaned, Cleanup};
-pub use migrations::Dialect;
+pub use migrations::{Dialect, Migration};
 pub use tables::DatabaseConnection;
 
 /// State in a database.
@@ -127,6 +133,13 @@ impl DatabaseBackend {
     }
 }
 
+/// The active rows of the table `django_smart_ratelimit_config`.
+impl OverrideSource for DatabaseBackend {
+    fn overrides(&self) -> BoxFuture<Result<Vec<OverrideRow>, BackendError>> {
+        self.door.get_ref().overrides()
+    }
+}
+
 impl Backend for DatabaseBackend {
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
         self.door.check(batch)
@@ -154,5 +167,9 @@ impl Backend for DatabaseBackend {
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         self.door.validate(policy, cost)
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        Some(self)
     }
 }

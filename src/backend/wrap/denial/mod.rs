@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use self::{generations::Change, known::Known};
 use crate::{
     Batch, Charge, Error, Policy,
-    backend::{Backend, BackendError, BoxFuture, Health, Progress, Stats},
+    backend::{Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep},
 };
 
 mod generations;
@@ -136,6 +136,10 @@ impl<B: Backend> Backend for DenialCache<B> {
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         self.inner.validate(policy, cost)
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
     }
 }
 

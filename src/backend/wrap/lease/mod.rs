@@ -13,7 +13,7 @@ use self::{
 use super::counter::Counter;
 use crate::{
     Batch, Charge, Check, Error, Policy, Shape,
-    backend::{Backend, BackendError, BoxFuture, Health, Progress, Stats, hash::KeyHash},
+    backend::{Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep, hash::KeyHash},
 };
 
 mod fetch;
@@ -183,6 +183,10 @@ impl<B: Backend> Backend for Leases<B> {
     fn stats(&self) -> Stats {
         let inner = self.inner.stats();
         Stats { leased: inner.leased.saturating_add(self.leased.sum()), ..inner }
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
     }
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
