@@ -4,8 +4,11 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::{Limit, OnError, Plan, RateLimiter, plan::Rules, storage_key::Keys};
 use crate::{
-    Batch, Charge, Check, Decision, Error, Mode, Timestamp, Verdict,
-    backend::{Backend, BackendError, BoxFuture, ErrorKind, Fate, Progress},
+    Batch, Charge, Check, Decision, Error, Mode, Policy, Timestamp, Verdict,
+    backend::{
+        Backend, BackendError, BoxFuture, Progress,
+        breaker::{Ticket, undecided},
+    },
 };
 
 /// How a request fared.
@@ -82,14 +85,22 @@ impl RateLimiter {
 
     #[inline]
     fn ask(&self, asked: &Asked<'_>, keys: &mut Keys, mode: Mode) -> Deciding {
-        let mut batch = batch_of(asked.rules, asked.cost, asked.now, keys);
-        let (_, backend) = &self.0.backends[asked.plan.backend()];
-        let answer = match send(&**backend, &mut batch, mode) {
+        let store = &self.0.stores[asked.plan.backend()];
+        let Some(ticket) = store.guard.pass() else {
+            return Deciding::Ready(self.without_store(asked, keys, &store.guard.away(), mode));
+        };
+        let mut batch = batch_of(&asked.rules.policies, asked.cost, asked.now, keys);
+        let answer = match send(&**store.guard.backend(), &mut batch, mode) {
             Progress::Done if asked.rules.are_answered_by(batch.verdict()) => {
                 return Deciding::Ready(Outcome::of(batch.verdict()));
             }
-            Progress::Done => None,
-            Progress::Pending(answer) => Some(answer),
+            Progress::Done => {
+                drop(batch);
+                let error = undecided();
+                store.guard.failed(ticket, &error);
+                return Deciding::Ready(self.without_store(asked, keys, &error, mode));
+            }
+            Progress::Pending(answer) => answer,
         };
         drop(batch);
         let waiting = Waiting {
@@ -99,9 +110,31 @@ impl RateLimiter {
             cost: asked.cost,
             keys: std::mem::take(keys),
         };
-        match answer {
-            Some(answer) => Deciding::Waiting(Box::pin(waiting.outcome(answer, mode))),
-            None => Deciding::Ready(waiting.without_store(&undecided(), mode)),
+        Deciding::Waiting(Box::pin(waiting.outcome(ticket, answer, mode)))
+    }
+
+    /// Decides as `on_error` says.
+    #[cold]
+    fn without_store(
+        &self,
+        asked: &Asked<'_>,
+        keys: &Keys,
+        error: &BackendError,
+        mode: Mode,
+    ) -> Outcome {
+        let Asked { plan, rules, cost, .. } = asked;
+        self.tell_away(&self.0.stores[plan.backend()], plan.scope(), error);
+        match plan.on_error() {
+            OnError::Allow => Outcome::Unlimited,
+            OnError::Deny => Outcome::Unavailable,
+            OnError::Local => {
+                let mut batch = batch_of(rules.local(), *cost, self.now(), keys);
+                match send(&self.0.fallback, &mut batch, mode) {
+                    Progress::Done => Outcome::of(batch.verdict()),
+                    // Memory has always decided by then.
+                    Progress::Pending(_) => Outcome::Unavailable,
+                }
+            }
         }
     }
 
@@ -207,40 +240,24 @@ struct Waiting {
 impl Waiting {
     async fn outcome(
         self,
+        ticket: Ticket,
         answer: BoxFuture<Result<Verdict, BackendError>>,
         mode: Mode,
     ) -> Outcome {
-        let answer = tokio::time::timeout(self.limiter.0.settings.deadline, answer).await;
-        let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
-        match answer.unwrap_or_else(late) {
-            Ok(verdict) if self.rules.are_answered_by(&verdict) => Outcome::of(&verdict),
-            Ok(_) => self.without_store(&undecided(), mode),
-            Err(error) => self.without_store(&error, mode),
-        }
-    }
-
-    fn without_store(&self, error: &BackendError, mode: Mode) -> Outcome {
-        self.limiter.report(&self.plan, error);
-        match self.plan.on_error() {
-            OnError::Allow => Outcome::Unlimited,
-            OnError::Deny => Outcome::Unavailable,
-            OnError::Local => {
-                let now = self.limiter.now();
-                let mut batch = batch_of(&self.rules, self.cost, now, &self.keys);
-                match send(&self.limiter.0.fallback, &mut batch, mode) {
-                    Progress::Done => Outcome::of(batch.verdict()),
-                    // Memory has always decided by then.
-                    Progress::Pending(_) => Outcome::Unavailable,
-                }
+        let Self { limiter, plan, rules, cost, keys } = &self;
+        let store = &limiter.0.stores[plan.backend()];
+        let deadline = limiter.0.settings.deadline;
+        match store.guard.wait(ticket, answer, rules.policies.len(), deadline).await {
+            Ok(verdict) => {
+                limiter.tell_back(store);
+                Outcome::of(&verdict)
+            }
+            Err(error) => {
+                let asked = Asked { plan, rules, cost: *cost, now: limiter.now() };
+                limiter.without_store(&asked, keys, &error, mode)
             }
         }
     }
-}
-
-/// The fault of a backend that says it has decided and has not.
-#[cold]
-fn undecided() -> BackendError {
-    BackendError::new(ErrorKind::Protocol, Fate::Unknown)
 }
 
 #[inline]
@@ -252,9 +269,9 @@ fn send(backend: &dyn Backend, batch: &mut Batch<'_>, mode: Mode) -> Progress {
 }
 
 #[inline]
-fn batch_of<'a>(rules: &'a Rules, cost: u32, now: Timestamp, keys: &'a Keys) -> Batch<'a> {
+fn batch_of<'a>(policies: &'a [Policy], cost: u32, now: Timestamp, keys: &'a Keys) -> Batch<'a> {
     let mut batch = Batch::new(now);
-    for (policy, key) in rules.policies.iter().zip(keys.iter()) {
+    for (policy, key) in policies.iter().zip(keys.iter()) {
         // A plan has no more policies than a batch has places.
         let _ = batch.push(Check { key, policy, cost });
     }

@@ -1,6 +1,9 @@
 //! What an operator is told.
 
-use crate::{Decision, Error, backend::BackendError};
+use crate::{
+    Decision, Error,
+    backend::{BackendError, multi::ChangeKind},
+};
 
 /// Something that an operator may want to count or log.
 #[derive(Clone, Copy, Debug)]
@@ -8,7 +11,7 @@ use crate::{Decision, Error, backend::BackendError};
 pub struct Event<'e> {
     /// What happened.
     pub kind: EventKind,
-    /// The limit's scope.
+    /// The limit's scope; empty where it is about a backend as such.
     pub scope: &'e str,
     /// The decision, where there is one.
     pub decision: Option<&'e Decision>,
@@ -16,6 +19,10 @@ pub struct Event<'e> {
     pub error: Option<&'e BackendError>,
     /// What is wrong with the limit or override, where that is it.
     pub fault: Option<&'e Error>,
+    /// The name of the backend, where it is about one.
+    pub backend: Option<&'e str>,
+    /// The name of the backend's member, where it is about one of several.
+    pub member: Option<&'e str>,
 }
 
 /// What happened.
@@ -30,8 +37,21 @@ pub enum EventKind {
     Shadowed,
     /// A request came from a denied network.
     Denied,
-    /// The store could not decide, and `on_error` did.
+    /// The store could not decide, and `on_error` did. Told for every such request; what changes is told
+    /// by the kinds below.
     StoreAway,
+    /// A store failed so often that it is asked no more: its circuit breaker opened.
+    Opened,
+    /// A store that is not asked is being probed.
+    HalfOpen,
+    /// A store is asked again: its circuit breaker closed.
+    Closed,
+    /// Another member of a backend decides from now on.
+    Failover,
+    /// `on_error` begins to decide for a backend.
+    FallbackOn,
+    /// A backend decides again, and has not failed for a second.
+    FallbackOff,
     /// A client without an address was limited by it.
     NoAddress,
     /// A stored override cannot be understood, and was left out.
@@ -49,7 +69,7 @@ impl<'e> Event<'e> {
         decision: Option<&'e Decision>,
         error: Option<&'e BackendError>,
     ) -> Self {
-        Self { kind, scope, decision, error, fault: None }
+        Self { kind, scope, decision, error, fault: None, backend: None, member: None }
     }
 
     pub(crate) fn misconfigured(scope: &'e str, fault: &'e Error) -> Self {
@@ -62,6 +82,14 @@ impl<'e> Event<'e> {
         Self { fault: Some(fault), ..event }
     }
 
+    pub(super) fn of_store(
+        kind: EventKind,
+        backend: &'e str,
+        error: Option<&'e BackendError>,
+    ) -> Self {
+        Self { backend: Some(backend), ..Self::new(kind, "", None, error) }
+    }
+
     /// Keys are never logged: they may be secrets or personal.
     pub(super) fn trace(&self) {
         let Self { scope, .. } = self;
@@ -72,8 +100,18 @@ impl<'e> Event<'e> {
             EventKind::Denied => tracing::debug!(scope, "request from a denied network"),
             EventKind::StoreAway => {
                 let error = self.error.map(tracing::field::display);
-                tracing::warn!(scope, error, "rate limit store cannot decide");
+                tracing::debug!(scope, error, "rate limit store cannot decide");
             }
+            EventKind::FallbackOn => {
+                let cause = self.error.and_then(std::error::Error::source).map(ToString::to_string);
+                let (backend, error) = (self.backend, self.error.map(tracing::field::display));
+                tracing::warn!(backend, error, cause, "on_error decides: the store cannot");
+            }
+            EventKind::FallbackOff => {
+                tracing::info!(backend = self.backend, "the store decides again");
+            }
+            // Logged where it happens.
+            EventKind::Opened | EventKind::HalfOpen | EventKind::Closed | EventKind::Failover => {}
             EventKind::NoAddress => tracing::warn!(
                 scope,
                 "client without an address: set trust_unix_peer and a header, or another key"
@@ -90,6 +128,17 @@ impl<'e> Event<'e> {
                 let error = self.fault.map(tracing::field::display);
                 tracing::error!(scope, error, "rate limit cannot work: its requests get a 500");
             }
+        }
+    }
+}
+
+impl From<ChangeKind> for EventKind {
+    fn from(kind: ChangeKind) -> Self {
+        match kind {
+            ChangeKind::Opened => Self::Opened,
+            ChangeKind::HalfOpen => Self::HalfOpen,
+            ChangeKind::Closed => Self::Closed,
+            ChangeKind::Failover => Self::Failover,
         }
     }
 }

@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 
 use crate::{
     Algorithm, Error, MemoryBackend, Rate, Timestamp,
-    backend::{Backend, BackendError, Stats},
+    backend::{Backend, Stats},
     net::ClientIp,
 };
 
@@ -27,6 +27,7 @@ mod overrides;
 mod plan;
 mod select;
 mod storage_key;
+mod store;
 
 pub use builder::{Headers, MissingAddress, OnError, RateLimiterBuilder};
 pub(crate) use decide::{Asked, Deciding};
@@ -62,6 +63,8 @@ struct Shared {
     id: u64,
     settings: builder::Settings,
     backends: Vec<(String, Arc<dyn Backend>)>,
+    /// The same, watched.
+    stores: Vec<store::Store>,
     /// Index of the backend of limits that name none.
     default_backend: usize,
     /// Decides while a store is away.
@@ -98,13 +101,17 @@ impl RateLimiter {
         if backends.is_empty() {
             backends.push((builder::IN_MEMORY.to_owned(), Arc::new(MemoryBackend::default())));
         }
-        Self(Arc::new(Shared {
+        Self(Arc::new_cyclic(|limiter| Shared {
             id: LIMITERS.fetch_add(1, Ordering::Relaxed),
+            stores: backends
+                .iter()
+                .map(|(name, backend)| store::Store::new(name, backend, &settings, limiter))
+                .collect(),
+            fallback: MemoryBackend::new(settings.local_max_keys),
             settings,
             backends,
             default_backend,
-            fallback: MemoryBackend::default(),
-            overrides: ArcSwap::default(),
+overrides: ArcSwap::default(),
             has_overrides: AtomicBool::new(false),
             declared: RwLock::default(),
             told_of_no_address: AtomicBool::new(false),
@@ -211,10 +218,6 @@ impl RateLimiter {
         if let Some(listener) = &self.0.settings.on_event {
             listener(event);
         }
-    }
-
-    fn report(&self, plan: &Plan, error: &BackendError) {
-        self.emit(&Event::new(EventKind::StoreAway, plan.scope(), None, Some(error)));
     }
 }
 
