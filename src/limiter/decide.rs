@@ -2,6 +2,8 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use tracing::Instrument;
+
 use super::{Limit, OnError, Plan, RateLimiter, plan::Rules, storage_key::Keys};
 use crate::{
     Batch, Charge, Check, Decision, Error, Mode, Timestamp, Verdict,
@@ -86,7 +88,11 @@ impl RateLimiter {
         let (_, backend) = &self.0.backends[asked.plan.backend()];
         let answer = match send(&**backend, &mut batch, mode) {
             Progress::Done if asked.rules.are_answered_by(batch.verdict()) => {
-                return Deciding::Ready(Outcome::of(batch.verdict()));
+                let outcome = Outcome::of(batch.verdict());
+                if mode == Mode::Charge {
+                    self.observe(asked.plan, &outcome, keys);
+                }
+                return Deciding::Ready(outcome);
             }
             Progress::Done => None,
             Progress::Pending(answer) => Some(answer),
@@ -100,7 +106,15 @@ impl RateLimiter {
             keys: std::mem::take(keys),
         };
         match answer {
-            Some(answer) => Deciding::Waiting(Box::pin(waiting.outcome(answer, mode))),
+            Some(answer) => {
+                let span = tracing::debug_span!(
+                    target: super::TARGET,
+                    "rate limit",
+                    scope = asked.plan.scope(),
+                    backend = self.backend_of(asked.plan)
+                );
+                Deciding::Waiting(Box::pin(waiting.outcome(answer, mode).instrument(span)))
+            }
             None => Deciding::Ready(waiting.without_store(&undecided(), mode)),
         }
     }
@@ -195,18 +209,24 @@ impl Waiting {
         answer: BoxFuture<Result<Verdict, BackendError>>,
         mode: Mode,
     ) -> Outcome {
+        #[cfg(feature = "metrics")]
+        let since = crate::Clock::System.now();
         let answer = tokio::time::timeout(self.limiter.0.settings.deadline, answer).await;
+        #[cfg(feature = "metrics")]
+        self.plan.meters(&self.limiter).waited(crate::Clock::System.now().since(since));
         let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
         match answer.unwrap_or_else(late) {
-            Ok(verdict) if self.rules.are_answered_by(&verdict) => Outcome::of(&verdict),
+            Ok(verdict) if self.rules.are_answered_by(&verdict) => {
+                self.observed(Outcome::of(&verdict), mode)
+            }
             Ok(_) => self.without_store(&undecided(), mode),
             Err(error) => self.without_store(&error, mode),
         }
     }
 
     fn without_store(&self, error: &BackendError, mode: Mode) -> Outcome {
-        self.limiter.report(&self.plan, error);
-        match self.plan.on_error() {
+        self.limiter.observe_fault(&self.plan, error);
+        let outcome = match self.plan.on_error() {
             OnError::Allow => Outcome::Unlimited,
             OnError::Deny => Outcome::Unavailable,
             OnError::Local => {
@@ -218,7 +238,15 @@ impl Waiting {
                     Progress::Pending(_) => Outcome::Unavailable,
                 }
             }
+        };
+        self.observed(outcome, mode)
+    }
+
+    fn observed(&self, outcome: Outcome, mode: Mode) -> Outcome {
+        if mode == Mode::Charge {
+            self.limiter.observe(&self.plan, &outcome, &self.keys);
         }
+        outcome
     }
 }
 

@@ -1,5 +1,8 @@
 //! What an operator is told.
 
+use tracing::Level;
+
+use super::{RateLimiter, TARGET, observe::Logging};
 use crate::{Decision, Error, backend::BackendError};
 
 /// Something that an operator may want to count or log.
@@ -16,13 +19,15 @@ pub struct Event<'e> {
     pub error: Option<&'e BackendError>,
     /// What is wrong with the limit, where that is it.
     pub fault: Option<&'e Error>,
+    /// The storage key, where a decision was about one. It may be personal; see [`LogKeys`](crate::LogKeys).
+    pub key: Option<&'e str>,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A request was refused.
+    /// A request was refused, or a check that code made.
     Refused,
     /// A request passed that is beyond a limit which only observes.
     Observed,
@@ -38,6 +43,22 @@ pub enum EventKind {
     Misconfigured,
 }
 
+impl EventKind {
+    /// Its name, as metrics have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Observed => "observed",
+            Self::Shadowed => "shadowed",
+            Self::Denied => "denied",
+            Self::StoreAway => "store_away",
+            Self::NoAddress => "no_address",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+}
+
 impl<'e> Event<'e> {
     pub(crate) fn new(
         kind: EventKind,
@@ -45,7 +66,7 @@ impl<'e> Event<'e> {
         decision: Option<&'e Decision>,
         error: Option<&'e BackendError>,
     ) -> Self {
-        Self { kind, scope, decision, error, fault: None }
+        Self { kind, scope, decision, error, fault: None, key: None }
     }
 
     pub(crate) fn misconfigured(scope: &'e str, fault: &'e Error) -> Self {
@@ -53,26 +74,61 @@ impl<'e> Event<'e> {
         Self { fault: Some(fault), ..event }
     }
 
-    /// Keys are never logged: they may be secrets or personal.
-    pub(super) fn trace(&self) {
-        let Self { scope, .. } = self;
+    /// Writes it to the log. Of refusals and the like only some, for there may be many.
+    pub(super) fn trace(&self, limiter: &RateLimiter) {
+        let scope = self.scope;
         match self.kind {
-            EventKind::Refused => tracing::debug!(scope, "rate limit refused a request"),
-            EventKind::Observed => tracing::debug!(scope, "request beyond an observing rate limit"),
-            EventKind::Shadowed => tracing::info!(scope, "rate limit would refuse a request"),
-            EventKind::Denied => tracing::debug!(scope, "request from a denied network"),
+            EventKind::Refused | EventKind::Observed | EventKind::Shadowed | EventKind::Denied => {
+                self.trace_sample(limiter);
+            }
             EventKind::StoreAway => {
                 let error = self.error.map(tracing::field::display);
-                tracing::warn!(scope, error, "rate limit store cannot decide");
+                tracing::warn!(target: TARGET, scope, error, "rate limit store cannot decide");
             }
             EventKind::NoAddress => tracing::warn!(
+                target: TARGET,
                 scope,
                 "client without an address: set trust_unix_peer and a header, or another key"
             ),
             EventKind::Misconfigured => {
                 let error = self.fault.map(tracing::field::display);
-                tracing::error!(scope, error, "rate limit cannot work: its requests get a 500");
+                tracing::error!(
+                    target: TARGET,
+                    scope,
+                    error,
+                    "rate limit cannot work: its requests get a 500"
+                );
             }
         }
+    }
+
+    fn trace_sample(&self, limiter: &RateLimiter) {
+        if !tracing::enabled!(target: TARGET, Level::INFO) {
+            return;
+        }
+        let Logging { keys, every } = limiter.0.settings.logging;
+        let every = u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
+        let now = limiter.now();
+        let Some(left_out) = limiter.0.logged.admit(self.kind, self.scope, now, every) else {
+            return;
+        };
+        let message = match self.kind {
+            EventKind::Observed => "request beyond an observing rate limit",
+            EventKind::Shadowed => "rate limit would refuse a request",
+            EventKind::Denied => "request from a denied network",
+            _ => "rate limit refused a request",
+        };
+        let key = self.key.and_then(|key| keys.show(key));
+        let limit = self.decision.map(Decision::limit);
+        let retry_after = self.decision.and_then(|decision| decision.retry_after_secs(now));
+        tracing::info!(
+            target: TARGET,
+            scope = self.scope,
+            key,
+            limit,
+            retry_after,
+            left_out,
+            "{message}"
+        );
     }
 }
