@@ -33,6 +33,7 @@
 //! | run behind proxies | [`net::ClientIp`] |
 //! | ask in a handler how its request stands | [`RateLimitInfo`] |
 //! | share counters between processes | `backend::redis`, `backend::database`, [`backend::wrap`] |
+//! | configure it all by a file | `config::Config` |
 //! | keep counters elsewhere | [`backend::Backend`] |
 //! | count in a way of your own | [`CustomAlgorithm`] |
 //!
@@ -53,13 +54,18 @@
 //! | `redis-cluster` | the same in a Redis Cluster |
 //! | `redis-tls` | the same over encrypted connections |
 //! | `postgres`, `mysql`, `sqlite` | counters in a database: `backend::database` |
+//! | `config` | one TOML file and variables of the environment: `config::Config` |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
 pub mod clock;
+#[cfg(feature = "config")]
+pub mod config;
 mod http;
 mod key;
 mod limiter;
+#[cfg(any(feature = "redis", feature = "config"))]
+mod masked;
 pub mod net;
 #[cfg(feature = "test-util")]
 pub mod test_util;
@@ -80,7 +86,8 @@ pub use key::JwtVerifier;
 pub use key::{IntoKey, Key, KeyFn, KeyValue, RateLimitUser, client_ip, key_of};
 pub use limiter::{
     BackendHealth, Enforcement, Event, EventKind, Headers, HealthCheck, HealthReport, Limit,
-    LogKeys, MissingAddress, OnError, Outcome, RateLimiter, RateLimiterBuilder, Rates, ResetError,
+    LogKeys, MissingAddress, OnError, Outcome, Override, RateLimiter, RateLimiterBuilder, Rates,
+    ResetError,
 };
 
 /// What the code written by the attribute names. Not for use by hand: it changes without notice.

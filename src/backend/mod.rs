@@ -16,6 +16,7 @@ mod error;
 mod hash;
 pub mod memory;
 mod noted;
+mod overrides;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod refusal;
@@ -25,6 +26,7 @@ pub mod wrap;
 
 pub use error::{BackendError, ErrorKind, Fate};
 pub use memory::MemoryBackend;
+pub use overrides::{OverrideRow, OverrideSource};
 pub use upkeep::{Listing, StoredState, StoredValue, Upkeep};
 
 /// A boxed future, for answers that have to wait for a store.

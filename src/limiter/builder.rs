@@ -128,6 +128,12 @@ impl RateLimiterBuilder {
         self
     }
 
+    /// Registers a backend of any kind that others may hold too.
+    pub fn shared_backend(mut self, name: impl Into<String>, backend: Arc<dyn Backend>) -> Self {
+        self.backends.push((name.into(), backend));
+        self
+    }
+
     /// The backend of limits that name none; the first registered one by default.
     pub fn default_backend(mut self, name: impl Into<String>) -> Self {
         self.default_backend = Some(name.into());

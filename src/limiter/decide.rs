@@ -137,9 +137,8 @@ impl RateLimiter {
 
     async fn ask_about(&self, limit: &Limit, key: &str, mode: Mode) -> Result<Outcome, Error> {
         let plan = Arc::new(self.plan(limit)?);
-        let mut keys = keys_of(&plan, key)?;
-        let rules = plan.rules();
-        let asked = Asked { plan: &plan, rules, cost: plan.cost(), now: self.now() };
+        let (rules, mut keys) = self.rules_and_keys(&plan, key)?;
+        let asked = Asked { plan: &plan, rules: &rules, cost: plan.cost(), now: self.now() };
         match self.ask(&asked, &mut keys, mode) {
             Deciding::Ready(outcome) => Ok(outcome),
             Deciding::Waiting(outcome) => Ok(outcome.await),
@@ -152,7 +151,7 @@ impl RateLimiter {
     /// As [`validate`](Self::validate), or when the store cannot do it.
     pub async fn reset(&self, limit: &Limit, key: &str) -> Result<(), ResetError> {
         let plan = self.plan(limit)?;
-        let keys = keys_of(&plan, key)?;
+        let (_, keys) = self.rules_and_keys(&plan, key)?;
         let (_, backend) = &self.0.backends[plan.backend()];
         for key in keys.iter() {
             self.0.fallback.reset(key).await?;
@@ -173,13 +172,29 @@ impl RateLimiter {
         charged_at: Timestamp,
     ) -> Result<(), ResetError> {
         let plan = self.plan(limit)?;
-        let keys = keys_of(&plan, key)?;
+        let (rules, keys) = self.rules_and_keys(&plan, key)?;
         let (_, backend) = &self.0.backends[plan.backend()];
-        for (policy, key) in plan.rules().policies.iter().zip(keys.iter()) {
+        for (policy, key) in rules.policies.iter().zip(keys.iter()) {
             let cost = plan.cost();
             backend.refund(Charge { key, policy, cost, charged_at }).await?;
         }
         Ok(())
+    }
+}
+
+impl RateLimiter {
+    /// The policies in force for a key, and its storage keys under them.
+    fn rules_and_keys(&self, plan: &Plan, key: &str) -> Result<(Arc<Rules>, Keys), Error> {
+        let mut keys = Keys::default();
+        keys.begin(plan.prefix()).push_str(key);
+        if keys.is_blank() {
+            return Err(Error::new("key", key, "it is empty", "name whom to count"));
+        }
+        let change = self.override_of(keys.end());
+        let changed = change.and_then(|change| plan.rules_under(change, self).ok());
+        let rules = changed.unwrap_or_else(|| plan.rules().clone());
+        keys.finish(&rules.suffixes);
+        Ok((rules, keys))
     }
 }
 
@@ -272,14 +287,4 @@ fn batch_of<'a>(rules: &'a Rules, cost: u32, now: Timestamp, keys: &'a Keys) -> 
         let _ = batch.push(Check { key, policy, cost });
     }
     batch
-}
-
-fn keys_of(plan: &Plan, key: &str) -> Result<Keys, Error> {
-    let mut keys = Keys::default();
-    keys.begin(plan.prefix()).push_str(key);
-    if keys.is_blank() {
-        return Err(Error::new("key", key, "it is empty", "name whom to count"));
-    }
-    keys.finish(&plan.rules().suffixes);
-    Ok(keys)
 }

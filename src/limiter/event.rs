@@ -17,7 +17,7 @@ pub struct Event<'e> {
     pub decision: Option<&'e Decision>,
     /// What is wrong with the store, where that is it.
     pub error: Option<&'e BackendError>,
-    /// What is wrong with the limit, where that is it.
+    /// What is wrong with the limit or override, where that is it.
     pub fault: Option<&'e Error>,
     /// The storage key, where a decision was about one. It may be personal; see [`LogKeys`](crate::LogKeys).
     pub key: Option<&'e str>,
@@ -39,6 +39,10 @@ pub enum EventKind {
     StoreAway,
     /// A client without an address was limited by it.
     NoAddress,
+    /// A stored override cannot be understood, and was left out.
+    OverrideSkipped,
+    /// Stored overrides cannot be read; those in force stay.
+    OverridesAway,
     /// A limit cannot work as it is written; its requests are refused with status 500.
     Misconfigured,
 }
@@ -54,6 +58,8 @@ impl EventKind {
             Self::Denied => "denied",
             Self::StoreAway => "store_away",
             Self::NoAddress => "no_address",
+            Self::OverrideSkipped => "override_skipped",
+            Self::OverridesAway => "overrides_away",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -74,6 +80,11 @@ impl<'e> Event<'e> {
         Self { fault: Some(fault), ..event }
     }
 
+    pub(crate) fn override_skipped(scope: &'e str, fault: &'e Error) -> Self {
+        let event = Self::new(EventKind::OverrideSkipped, scope, None, None);
+        Self { fault: Some(fault), ..event }
+    }
+
     /// Writes it to the log. Of refusals and the like only some, for there may be many.
     pub(super) fn trace(&self, limiter: &RateLimiter) {
         let scope = self.scope;
@@ -90,6 +101,18 @@ impl<'e> Event<'e> {
                 scope,
                 "client without an address: set trust_unix_peer and a header, or another key"
             ),
+            EventKind::OverrideSkipped => {
+                let error = self.fault.map(tracing::field::display);
+                tracing::warn!(target: TARGET, error, "rate limit override left out");
+            }
+            EventKind::OverridesAway => {
+                let error = self.error.map(tracing::field::display);
+                tracing::warn!(
+                    target: TARGET,
+                    error,
+                    "rate limit overrides cannot be read: those in force stay"
+                );
+            }
             EventKind::Misconfigured => {
                 let error = self.fault.map(tracing::field::display);
                 tracing::error!(

@@ -153,6 +153,18 @@ impl Limit {
         self
     }
 
+    /// The limit without what belongs to its rates and algorithm.
+    pub(super) fn without_parameters(self) -> Self {
+        Self {
+            custom: None,
+            bucket_size: None,
+            refill_rate: None,
+            initial_tokens: None,
+            window_start: None,
+            ..self
+        }
+    }
+
     /// The policies that this limit stands for at `rates`, or at its own rates if those are none.
     pub(super) fn policies(
         &self,

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 
 use crate::{
@@ -26,6 +27,7 @@ mod limit;
 #[cfg(feature = "metrics")]
 mod meters;
 mod observe;
+mod overrides;
 mod plan;
 mod sampler;
 mod select;
@@ -38,6 +40,8 @@ pub use event::{Event, EventKind};
 pub use health::{BackendHealth, HealthCheck, HealthReport};
 pub use limit::{Enforcement, Limit, Rates};
 pub use observe::LogKeys;
+pub(crate) use overrides::Change;
+pub use overrides::Override;
 pub(crate) use plan::{Plan, Rules};
 pub(crate) use select::{PathPattern, RequestPath};
 pub(crate) use storage_key::{Keys, digest, encode, hex};
@@ -72,6 +76,9 @@ struct Shared {
     default_backend: usize,
     /// Decides while a store is away.
     fallback: MemoryBackend,
+    overrides: ArcSwap<overrides::Overrides>,
+    /// Whether there are any.
+    has_overrides: AtomicBool,
     /// What is made of the limits that code declares, by the address of the declaration.
     declared: RwLock<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
     told_of_no_address: AtomicBool,
@@ -110,6 +117,8 @@ impl RateLimiter {
             backends,
             default_backend,
             fallback: MemoryBackend::default(),
+            overrides: ArcSwap::default(),
+            has_overrides: AtomicBool::new(false),
             declared: RwLock::default(),
             told_of_no_address: AtomicBool::new(false),
             logged: sampler::Sampler::default(),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode};
+use super::{
+    Change, Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode,
+};
 use crate::{Error, MAX_CHECKS, Policy, Rate, Verdict, backend::Backend};
 
 /// A limit, ready to be asked.
@@ -65,10 +67,28 @@ impl Plan {
         rates: &[Rate],
         limiter: &RateLimiter,
     ) -> Result<Arc<Rules>, Error> {
+        self.rules_of(&self.limit, rates, limiter)
+    }
+
+    /// The policies as an override changes them.
+    pub(crate) fn rules_under(
+        &self,
+        change: Change,
+        limiter: &RateLimiter,
+    ) -> Result<Arc<Rules>, Error> {
+        self.rules_of(&change.applied_to(&self.limit), &[], limiter)
+    }
+
+    fn rules_of(
+        &self,
+        limit: &Limit,
+        rates: &[Rate],
+        limiter: &RateLimiter,
+    ) -> Result<Arc<Rules>, Error> {
         let settings = &limiter.0.settings;
-        let policies = self.limit.policies(rates, settings.algorithm, settings.default_rate)?;
+        let policies = limit.policies(rates, settings.algorithm, settings.default_rate)?;
         let rules = Rules::new(policies)?;
-        rules.validate(&*limiter.0.backends[self.backend].1, self.limit.cost)?;
+        rules.validate(&*limiter.0.backends[self.backend].1, limit.cost)?;
         Ok(Arc::new(rules))
     }
 

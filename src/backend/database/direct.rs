@@ -19,7 +19,8 @@ use super::{
 use crate::{
     Batch, Charge, Clock, Mode,
     backend::{
-        Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats, asked::Asked,
+        Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, OverrideRow, OverrideSource,
+        Progress, Stats, asked::Asked,
     },
 };
 
@@ -27,6 +28,9 @@ use crate::{
 const MIGRATION: Duration = Duration::from_secs(600);
 /// What one batch of a cleanup, or a look at the tables, may take.
 const CLEANUP: Duration = Duration::from_secs(60);
+
+/// What reading all overrides may take.
+const OVERRIDES: Duration = Duration::from_secs(5);
 
 /// Asks the database.
 #[derive(Clone, Debug)]
@@ -76,6 +80,12 @@ impl Direct {
 
     pub(super) fn look(&self, look: Look) -> BoxFuture<Result<Seen, BackendError>> {
         self.send(CLEANUP, |answer| Work::Look(look, answer))
+    }
+}
+
+impl OverrideSource for Direct {
+    fn overrides(&self) -> BoxFuture<Result<Vec<OverrideRow>, BackendError>> {
+        self.send(OVERRIDES, Work::Overrides)
     }
 }
 

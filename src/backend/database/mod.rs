@@ -16,7 +16,10 @@ use std::time::Duration;
 use diesel::r2d2::{ConnectionManager, Pool};
 
 use self::direct::Direct;
-use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep, wrap::DenialCache};
+use super::{
+    Backend, BackendError, BoxFuture, Health, OverrideRow, OverrideSource, Progress, Stats, Upkeep,
+    wrap::DenialCache,
+};
 use crate::{Batch, Charge, Error, Policy};
 
 mod builder;
@@ -35,6 +38,7 @@ mod look;
 pub mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod overrides;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queues;
@@ -126,6 +130,13 @@ impl DatabaseBackend {
     /// ```
     pub fn clean_regularly(&self, every: Duration) -> impl Future<Output = ()> + Send + 'static {
         cleanup::regularly(self.door.get_ref().clone(), every)
+    }
+}
+
+/// The active rows of the table `django_smart_ratelimit_config`.
+impl OverrideSource for DatabaseBackend {
+    fn overrides(&self) -> BoxFuture<Result<Vec<OverrideRow>, BackendError>> {
+        self.door.get_ref().overrides()
     }
 }
 

@@ -60,6 +60,9 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     /// Runs a statement, and tells how many rows it was about.
     fn execute(&mut self, sql: String, values: Vec<Value>) -> QueryResult<usize>;
 
+    /// The rows of a statement that answers with a number and three texts.
+    fn texts(&mut self, sql: String) -> QueryResult<Vec<(i64, String, String, String)>>;
+
     /// Removes everything about a key.
     fn forget(&mut self, key: &str) -> QueryResult<()>;
 

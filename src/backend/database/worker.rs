@@ -20,6 +20,7 @@ use super::{
     fault::{Fault, Text},
     job::{Answer, Claim, Job, Work},
     key::stored,
+    overrides,
     queues::Queues,
     row::signed,
     stale::clean,
@@ -174,6 +175,10 @@ impl<T: Tables> Worker<T> {
                 };
                 let done = self.attempt(connection, deadline, |tables| clean(tables, &stale, now));
                 let _ = answer.send(done);
+            }
+            Work::Overrides(answer) => {
+                let read = |tables: &mut T| Ok(overrides::read(tables)?);
+                let _ = answer.send(self.attempt(connection, deadline, read));
             }
             Work::Look(look, answer) => {
                 let done = self.attempt(connection, deadline, |tables| look.at(tables));

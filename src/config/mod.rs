@@ -1,0 +1,255 @@
+//! Configuration: one TOML file, then variables of the environment, checked as a whole.
+//!
+//! ```
+//! use actix_smart_ratelimit::{RateLimiter, config::Config};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::from_toml_str(
+//!     r#"
+//!     default_rate = "100/m"
+//!
+//!     [[middleware.rules]]
+//!     name = "auth"
+//!     path = "/api/auth/"
+//!     methods = ["POST"]
+//!     rate = "10/m"
+//!     "#,
+//! )?;
+//! let limiter = RateLimiter::from_config(&config)?;
+//! let middleware = limiter.middleware_from(&config)?;
+//! # drop(middleware);
+//!
+//! let errors = Config::from_toml_str("default_rat = \"100/m\"").unwrap_err();
+//! let expected = "line 1:1: default_rat: there is no such setting; did you mean \"default_rate\"?";
+//! assert_eq!(errors.to_string(), expected);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Config::load`] reads a file, [`Config::discover`] the one that `RATELIMIT_CONFIG` names. Both lay
+//! variables over it: `RATELIMIT__CLIENT_IP__IPV6_PREFIX=56` sets `ipv6_prefix` in `[client_ip]`, and
+//! `RATELIMIT__MIDDLEWARE__RULES__AUTH__RATE=5/m` the rate of the rule named `auth`. Lists are
+//! separated by commas.
+//!
+//! Whatever is wrong is told at once, each with its place, field, value, reason and remedy, and
+//! passwords in URLs are masked wherever a configuration is printed.
+
+use std::{collections::BTreeMap, ffi::OsString, path::Path, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::{Algorithm, Headers, MissingAddress, OnError, Rate};
+
+mod backend;
+mod build;
+mod check;
+mod client_ip;
+mod condition;
+mod duration;
+mod env;
+mod errors;
+mod middleware;
+mod node;
+mod origin;
+mod read;
+mod rule;
+mod secret;
+mod show;
+mod source;
+mod words;
+
+pub use backend::{
+    BackendConfig, DatabaseConfig, MemoryConfig, RedisConfig, RedisPlace, RemoteConfig,
+};
+pub use client_ip::ClientIpConfig;
+pub use condition::ConditionSpec;
+pub use errors::{ConfigError, ConfigErrors};
+pub use middleware::MiddlewareConfig;
+pub use origin::Origin;
+pub use rule::{RuleConfig, TiersConfig};
+pub use secret::Secret;
+
+/// Everything that can be configured without code.
+///
+/// Serialized it is what applies, defaults included, with secrets masked.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Config {
+    /// Whether anything is limited at all; true by default.
+    pub enabled: bool,
+    /// The backend of limits that name none; the first one by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// The algorithm of limits that name none; sliding window by default.
+    #[serde(serialize_with = "show::text")]
+    pub algorithm: Algorithm,
+    /// The rate of limits that name none; `100/m` by default.
+    #[serde(serialize_with = "show::text")]
+    pub default_rate: Rate,
+    /// What every storage key begins with; `ratelimit:` by default.
+    pub key_prefix: String,
+    /// What happens when a store cannot decide; `local` by default.
+    #[serde(serialize_with = "show::on_error")]
+    pub on_error: OnError,
+    /// How long a store may take to answer, 1 ms to 10 s; 100 ms by default.
+    #[serde(serialize_with = "show::duration")]
+    pub deadline: Duration,
+    /// The header profiles of responses; both by default.
+    #[serde(serialize_with = "show::headers")]
+    pub headers: Headers,
+    /// What happens where a client has no address; `shared` by default.
+    #[serde(serialize_with = "show::missing")]
+    pub missing_address: MissingAddress,
+    /// Backends by name; one in memory, of that name, if there are none.
+    #[serde(serialize_with = "show::table", skip_serializing_if = "Vec::is_empty")]
+    pub backends: Vec<(String, BackendConfig)>,
+    /// How the address of a client is found.
+    pub client_ip: ClientIpConfig,
+    /// What the middleware limits.
+    pub middleware: MiddlewareConfig,
+    /// Where each field was written.
+    #[serde(skip)]
+    origins: BTreeMap<String, Origin>,
+    #[serde(skip)]
+    warnings: Vec<ConfigError>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            backend: None,
+            algorithm: Algorithm::default(),
+            default_rate: Rate::per_minute(100),
+            key_prefix: "ratelimit:".to_owned(),
+            on_error: OnError::default(),
+            deadline: Duration::from_millis(100),
+            headers: Headers::default(),
+            missing_address: MissingAddress::default(),
+            backends: Vec::new(),
+            client_ip: ClientIpConfig::default(),
+            middleware: MiddlewareConfig::default(),
+            origins: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The file that the variable `RATELIMIT_CONFIG` names, or defaults if there is no such variable,
+    /// with the variables of the environment over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong in either.
+    pub fn discover() -> Result<Self, ConfigErrors> {
+        match std::env::var_os(env::FILE) {
+            Some(path) => Self::load(path),
+            None => Self::layered(None, "", std::env::vars_os()),
+        }
+    }
+
+    /// A file, with the variables of the environment over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong in either.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigErrors> {
+        Self::load_with(path, std::env::vars_os())
+    }
+
+    /// A file, with these variables over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong in either.
+    pub fn load_with(
+        path: impl AsRef<Path>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigErrors> {
+        let path = path.as_ref();
+        let text = source::read(path)?;
+        Self::layered(Some(path), &text, variables)
+    }
+
+    /// A TOML document, without any variable.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it.
+    pub fn from_toml_str(text: &str) -> Result<Self, ConfigErrors> {
+        Self::layered(None, text, [])
+    }
+
+    /// What looks like a slip but may be meant.
+    pub fn warnings(&self) -> impl ExactSizeIterator<Item = &ConfigError> {
+        self.warnings.iter()
+    }
+
+    /// Where a field was written, by its path, such as `middleware.rules[0].rate`.
+    #[must_use]
+    pub fn origin(&self, field: &str) -> &Origin {
+        self.origins.get(field).unwrap_or(&Origin::Unwritten)
+    }
+
+    /// What applies, defaults included, as a TOML document with secrets masked.
+    ///
+    /// # Errors
+    /// Never for what was read; names with which TOML cannot be written otherwise.
+    pub fn to_toml_string(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    fn layered(
+        path: Option<&Path>,
+        text: &str,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut table = match node::parse(text, path) {
+            Ok(table) => table,
+            Err(errors) => {
+                ConfigErrors::of(errors)?;
+                node::Table::default()
+            }
+        };
+        let found = env::overlay(&mut table, variables);
+        Self::read(table, found)
+    }
+
+    fn read(table: node::Table, found: env::Found) -> Result<Self, ConfigErrors> {
+        let mut reader = read::Reader { errors: found.errors, ..read::Reader::default() };
+        let mut config = reader.read(table, Self::read_section);
+        config.origins = reader.origins;
+        config.warnings = found.warnings;
+        let mut errors = reader.errors;
+        errors.extend(config.wrong());
+        ConfigErrors::of(errors)?;
+        Ok(config)
+    }
+
+    fn read_section(section: &mut read::Section<'_>) -> Self {
+        let default = Self::default();
+        let deadlines = Duration::from_millis(1)..=Duration::from_secs(10);
+        let profiles: Option<Vec<words::Profile>> = section.list("headers");
+        Self {
+            enabled: section.get("enabled", default.enabled),
+            backend: section.optional("backend"),
+            algorithm: section.get("algorithm", default.algorithm),
+            default_rate: section.get("default_rate", default.default_rate),
+            key_prefix: section.get("key_prefix", default.key_prefix),
+            on_error: section.get("on_error", default.on_error),
+            deadline: section.duration("deadline", deadlines).unwrap_or(default.deadline),
+            headers: profiles.map_or(default.headers, |all| words::Profile::headers(&all)),
+            missing_address: section.get("missing_address", default.missing_address),
+            backends: section.named("backends", BackendConfig::read),
+            client_ip: section.table("client_ip", ClientIpConfig::read).unwrap_or_default(),
+            middleware: section.table("middleware", MiddlewareConfig::read).unwrap_or_default(),
+            origins: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Reads a configuration that is part of another document; its errors have no lines then.
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = node::Table::of(toml::Table::deserialize(deserializer)?);
+        Self::read(table, env::Found::default()).map_err(D::Error::custom)
+    }
+}
