@@ -84,7 +84,6 @@ impl BackendError {
     }
 
     /// The same error, told of a check of which it is known whether its permits were taken.
-    #[cfg(feature = "redis")]
     pub(super) fn with_fate(self, fate: Fate) -> Self {
         Self { fate, ..self }
     }

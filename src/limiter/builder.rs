@@ -1,9 +1,13 @@
 //! How a limiter is made.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::{Event, LogKeys, RateLimiter, observe::Logging};
-use crate::{Algorithm, Clock, Error, Rate, backend::Backend, net::ClientIp};
+use crate::{
+    Algorithm, Clock, Error, MemoryBackend, Rate,
+    backend::{Backend, multi::BreakerSettings},
+    net::ClientIp,
+};
 
 /// What happens to a request when its store cannot decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,6 +74,9 @@ pub(super) struct Settings {
     pub(super) key_prefix: String,
     pub(super) on_error: OnError,
     pub(super) deadline: Duration,
+    pub(super) breaker: BreakerSettings,
+    pub(super) local_max_keys: usize,
+    pub(super) local_share: NonZeroU32,
     pub(super) headers: Headers,
     pub(super) client_ip: ClientIp,
     pub(super) missing_address: MissingAddress,
@@ -87,6 +94,9 @@ impl Default for Settings {
             key_prefix: "ratelimit:".to_owned(),
             on_error: OnError::Local,
             deadline: Duration::from_millis(100),
+            breaker: BreakerSettings::default(),
+            local_max_keys: MemoryBackend::DEFAULT_MAX_KEYS,
+            local_share: NonZeroU32::MIN,
             headers: Headers::ALL,
             client_ip: ClientIp::default(),
             missing_address: MissingAddress::Shared,
@@ -105,6 +115,7 @@ impl fmt::Debug for Settings {
             .field("default_rate", &self.default_rate)
             .field("key_prefix", &self.key_prefix)
             .field("on_error", &self.on_error)
+            .field("breaker", &self.breaker)
             .field("headers", &self.headers)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
@@ -174,6 +185,29 @@ impl RateLimiterBuilder {
     /// decides.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.settings.deadline = deadline.max(Duration::from_millis(1));
+        self
+    }
+
+    /// When a backend that fails is given up, and when it is asked again; see [`BreakerSettings`] for
+    /// the defaults. While it is given up `on_error` decides at once. A
+    /// [`MultiBackend`](crate::backend::multi::MultiBackend) has its own settings, for each member.
+    pub fn breaker(mut self, settings: BreakerSettings) -> Self {
+        self.settings.breaker = settings;
+        self
+    }
+
+    /// Most states that are kept in memory while stores are away; a million by default, at least 1.
+    pub fn local_max_keys(mut self, keys: usize) -> Self {
+        self.settings.local_max_keys = keys;
+        self
+    }
+
+    /// Divides limits among so many instances of the application while a store is away and each of them
+    /// counts by itself; 1 by default, which keeps them whole. Divided limits are rounded up, see
+    /// [`Policy::share`](crate::Policy::share). A request that costs more than its part is then
+    /// refused.
+    pub fn local_share(mut self, instances: u32) -> Self {
+        self.settings.local_share = NonZeroU32::new(instances).unwrap_or(NonZeroU32::MIN);
         self
     }
 

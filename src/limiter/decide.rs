@@ -6,8 +6,11 @@ use tracing::Instrument;
 
 use super::{Limit, OnError, Plan, RateLimiter, plan::Rules, storage_key::Keys};
 use crate::{
-    Batch, Charge, Check, Decision, Error, Mode, Timestamp, Verdict,
-    backend::{Backend, BackendError, BoxFuture, ErrorKind, Fate, Progress},
+    Batch, Charge, Check, Decision, Error, Mode, Policy, Timestamp, Verdict,
+    backend::{
+        Backend, BackendError, BoxFuture, Progress,
+        breaker::{Ticket, undecided},
+    },
 };
 
 /// How a request fared.
@@ -84,9 +87,12 @@ impl RateLimiter {
 
     #[inline]
     fn ask(&self, asked: &Asked<'_>, keys: &mut Keys, mode: Mode) -> Deciding {
-        let mut batch = batch_of(asked.rules, asked.cost, asked.now, keys);
-        let (_, backend) = &self.0.backends[asked.plan.backend()];
-        let answer = match send(&**backend, &mut batch, mode) {
+        let store = &self.0.stores[asked.plan.backend()];
+        let Some(ticket) = store.guard.pass() else {
+            return Deciding::Ready(self.without_store(asked, keys, &store.guard.away(), mode));
+        };
+        let mut batch = batch_of(&asked.rules.policies, asked.cost, asked.now, keys);
+        let answer = match send(&**store.guard.backend(), &mut batch, mode) {
             Progress::Done if asked.rules.are_answered_by(batch.verdict()) => {
                 let outcome = Outcome::of(batch.verdict());
                 if mode == Mode::Charge {
@@ -94,8 +100,13 @@ impl RateLimiter {
                 }
                 return Deciding::Ready(outcome);
             }
-            Progress::Done => None,
-            Progress::Pending(answer) => Some(answer),
+            Progress::Done => {
+                drop(batch);
+                let error = undecided();
+                store.guard.failed(ticket, &error);
+                return Deciding::Ready(self.without_store(asked, keys, &error, mode));
+            }
+            Progress::Pending(answer) => answer,
         };
         drop(batch);
         let waiting = Waiting {
@@ -105,18 +116,44 @@ impl RateLimiter {
             cost: asked.cost,
             keys: std::mem::take(keys),
         };
-        match answer {
-            Some(answer) => {
-                let span = tracing::debug_span!(
-                    target: super::TARGET,
-                    "rate limit",
-                    scope = asked.plan.scope(),
-                    backend = self.backend_of(asked.plan)
-                );
-                Deciding::Waiting(Box::pin(waiting.outcome(answer, mode).instrument(span)))
+        let span = tracing::debug_span!(
+            target: super::TARGET,
+            "rate limit",
+            scope = asked.plan.scope(),
+            backend = store.guard.name()
+        );
+        Deciding::Waiting(Box::pin(waiting.outcome(ticket, answer, mode).instrument(span)))
+    }
+
+    /// Decides as `on_error` says.
+    #[cold]
+    fn without_store(
+        &self,
+        asked: &Asked<'_>,
+        keys: &Keys,
+        error: &BackendError,
+        mode: Mode,
+    ) -> Outcome {
+        let Asked { plan, rules, cost, .. } = asked;
+        #[cfg(feature = "metrics")]
+        super::meters::count_fault(self.0.stores[plan.backend()].guard.name(), error);
+        self.tell_away(&self.0.stores[plan.backend()], plan.scope(), error);
+        let outcome = match plan.on_error() {
+            OnError::Allow => Outcome::Unlimited,
+            OnError::Deny => Outcome::Unavailable,
+            OnError::Local => {
+                let mut batch = batch_of(rules.local(), *cost, self.now(), keys);
+                match send(&self.0.fallback, &mut batch, mode) {
+                    Progress::Done => Outcome::of(batch.verdict()),
+                    // Memory has always decided by then.
+                    Progress::Pending(_) => Outcome::Unavailable,
+                }
             }
-            None => Deciding::Ready(waiting.without_store(&undecided(), mode)),
+        };
+        if mode == Mode::Charge {
+            self.observe(plan, &outcome, keys);
         }
+        outcome
     }
 
     /// Takes the limit's cost for `key`, for code that limits something else than a request.
@@ -221,54 +258,33 @@ struct Waiting {
 impl Waiting {
     async fn outcome(
         self,
+        ticket: Ticket,
         answer: BoxFuture<Result<Verdict, BackendError>>,
         mode: Mode,
     ) -> Outcome {
+        let Self { limiter, plan, rules, cost, keys } = &self;
+        let store = &limiter.0.stores[plan.backend()];
+        let deadline = limiter.0.settings.deadline;
         #[cfg(feature = "metrics")]
         let since = crate::Clock::System.now();
-        let answer = tokio::time::timeout(self.limiter.0.settings.deadline, answer).await;
+        let answer = store.guard.wait(ticket, answer, rules.policies.len(), deadline).await;
         #[cfg(feature = "metrics")]
-        self.plan.meters(&self.limiter).waited(crate::Clock::System.now().since(since));
-        let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
-        match answer.unwrap_or_else(late) {
-            Ok(verdict) if self.rules.are_answered_by(&verdict) => {
-                self.observed(Outcome::of(&verdict), mode)
-            }
-            Ok(_) => self.without_store(&undecided(), mode),
-            Err(error) => self.without_store(&error, mode),
-        }
-    }
-
-    fn without_store(&self, error: &BackendError, mode: Mode) -> Outcome {
-        self.limiter.observe_fault(&self.plan, error);
-        let outcome = match self.plan.on_error() {
-            OnError::Allow => Outcome::Unlimited,
-            OnError::Deny => Outcome::Unavailable,
-            OnError::Local => {
-                let now = self.limiter.now();
-                let mut batch = batch_of(&self.rules, self.cost, now, &self.keys);
-                match send(&self.limiter.0.fallback, &mut batch, mode) {
-                    Progress::Done => Outcome::of(batch.verdict()),
-                    // Memory has always decided by then.
-                    Progress::Pending(_) => Outcome::Unavailable,
+        plan.meters(limiter).waited(crate::Clock::System.now().since(since));
+        match answer {
+            Ok(verdict) => {
+                limiter.tell_back(store);
+                let outcome = Outcome::of(&verdict);
+                if mode == Mode::Charge {
+                    limiter.observe(plan, &outcome, keys);
                 }
+                outcome
             }
-        };
-        self.observed(outcome, mode)
-    }
-
-    fn observed(&self, outcome: Outcome, mode: Mode) -> Outcome {
-        if mode == Mode::Charge {
-            self.limiter.observe(&self.plan, &outcome, &self.keys);
+            Err(error) => {
+                let asked = Asked { plan, rules, cost: *cost, now: limiter.now() };
+                limiter.without_store(&asked, keys, &error, mode)
+            }
         }
-        outcome
     }
-}
-
-/// The fault of a backend that says it has decided and has not.
-#[cold]
-fn undecided() -> BackendError {
-    BackendError::new(ErrorKind::Protocol, Fate::Unknown)
 }
 
 #[inline]
@@ -280,9 +296,9 @@ fn send(backend: &dyn Backend, batch: &mut Batch<'_>, mode: Mode) -> Progress {
 }
 
 #[inline]
-fn batch_of<'a>(rules: &'a Rules, cost: u32, now: Timestamp, keys: &'a Keys) -> Batch<'a> {
+fn batch_of<'a>(policies: &'a [Policy], cost: u32, now: Timestamp, keys: &'a Keys) -> Batch<'a> {
     let mut batch = Batch::new(now);
-    for (policy, key) in rules.policies.iter().zip(keys.iter()) {
+    for (policy, key) in policies.iter().zip(keys.iter()) {
         // A plan has no more policies than a batch has places.
         let _ = batch.push(Check { key, policy, cost });
     }

@@ -3,7 +3,10 @@
 use tracing::Level;
 
 use super::{RateLimiter, TARGET, observe::Logging};
-use crate::{Decision, Error, backend::BackendError};
+use crate::{
+    Decision, Error,
+    backend::{BackendError, multi::ChangeKind},
+};
 
 /// Something that an operator may want to count or log.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +14,7 @@ use crate::{Decision, Error, backend::BackendError};
 pub struct Event<'e> {
     /// What happened.
     pub kind: EventKind,
-    /// The limit's scope.
+    /// The limit's scope; empty where it is about a backend as such.
     pub scope: &'e str,
     /// The decision, where there is one.
     pub decision: Option<&'e Decision>,
@@ -21,6 +24,10 @@ pub struct Event<'e> {
     pub fault: Option<&'e Error>,
     /// The storage key, where a decision was about one. It may be personal; see [`LogKeys`](crate::LogKeys).
     pub key: Option<&'e str>,
+    /// The name of the backend, where it is about one.
+    pub backend: Option<&'e str>,
+    /// The name of the backend's member, where it is about one of several.
+    pub member: Option<&'e str>,
 }
 
 /// What happened.
@@ -35,8 +42,21 @@ pub enum EventKind {
     Shadowed,
     /// A request came from a denied network.
     Denied,
-    /// The store could not decide, and `on_error` did.
+    /// The store could not decide, and `on_error` did. Told for every such request; what changes is told
+    /// by the kinds below.
     StoreAway,
+    /// A store failed so often that it is asked no more: its circuit breaker opened.
+    Opened,
+    /// A store that is not asked is being probed.
+    HalfOpen,
+    /// A store is asked again: its circuit breaker closed.
+    Closed,
+    /// Another member of a backend decides from now on.
+    Failover,
+    /// `on_error` begins to decide for a backend.
+    FallbackOn,
+    /// A backend decides again, and has not failed for a second.
+    FallbackOff,
     /// A client without an address was limited by it.
     NoAddress,
     /// A stored override cannot be understood, and was left out.
@@ -58,6 +78,12 @@ impl EventKind {
             Self::Denied => "denied",
             Self::StoreAway => "store_away",
             Self::NoAddress => "no_address",
+            Self::FallbackOn => "fallback_on",
+            Self::FallbackOff => "fallback_off",
+            Self::Opened => "opened",
+            Self::HalfOpen => "half_open",
+            Self::Closed => "closed",
+            Self::Failover => "failover",
             Self::OverrideSkipped => "override_skipped",
             Self::OverridesAway => "overrides_away",
             Self::Misconfigured => "misconfigured",
@@ -72,7 +98,7 @@ impl<'e> Event<'e> {
         decision: Option<&'e Decision>,
         error: Option<&'e BackendError>,
     ) -> Self {
-        Self { kind, scope, decision, error, fault: None, key: None }
+        Self { kind, scope, decision, error, fault: None, key: None, backend: None, member: None }
     }
 
     pub(crate) fn misconfigured(scope: &'e str, fault: &'e Error) -> Self {
@@ -85,6 +111,14 @@ impl<'e> Event<'e> {
         Self { fault: Some(fault), ..event }
     }
 
+    pub(super) fn of_store(
+        kind: EventKind,
+        backend: &'e str,
+        error: Option<&'e BackendError>,
+    ) -> Self {
+        Self { backend: Some(backend), ..Self::new(kind, "", None, error) }
+    }
+
     /// Writes it to the log. Of refusals and the like only some, for there may be many.
     pub(super) fn trace(&self, limiter: &RateLimiter) {
         let scope = self.scope;
@@ -94,8 +128,18 @@ impl<'e> Event<'e> {
             }
             EventKind::StoreAway => {
                 let error = self.error.map(tracing::field::display);
-                tracing::warn!(target: TARGET, scope, error, "rate limit store cannot decide");
+                tracing::debug!(target: TARGET, scope, error, "rate limit store cannot decide");
             }
+            EventKind::FallbackOn => {
+                let cause = self.error.and_then(std::error::Error::source).map(ToString::to_string);
+                let (backend, error) = (self.backend, self.error.map(tracing::field::display));
+                tracing::warn!(target: TARGET, backend, error, cause, "on_error decides: the store cannot");
+            }
+            EventKind::FallbackOff => {
+                tracing::info!(target: TARGET, backend = self.backend, "the store decides again");
+            }
+            // Logged where it happens.
+            EventKind::Opened | EventKind::HalfOpen | EventKind::Closed | EventKind::Failover => {}
             EventKind::NoAddress => tracing::warn!(
                 target: TARGET,
                 scope,
@@ -153,5 +197,16 @@ impl<'e> Event<'e> {
             left_out,
             "{message}"
         );
+    }
+}
+
+impl From<ChangeKind> for EventKind {
+    fn from(kind: ChangeKind) -> Self {
+        match kind {
+            ChangeKind::Opened => Self::Opened,
+            ChangeKind::HalfOpen => Self::HalfOpen,
+            ChangeKind::Closed => Self::Closed,
+            ChangeKind::Failover => Self::Failover,
+        }
     }
 }

@@ -32,6 +32,7 @@ mod plan;
 mod sampler;
 mod select;
 mod storage_key;
+mod store;
 
 pub use builder::{Headers, MissingAddress, OnError, RateLimiterBuilder};
 pub(crate) use decide::{Asked, Deciding};
@@ -72,6 +73,8 @@ struct Shared {
     id: u64,
     settings: builder::Settings,
     backends: Vec<(String, Arc<dyn Backend>)>,
+    /// The same, watched.
+    stores: Vec<store::Store>,
     /// Index of the backend of limits that name none.
     default_backend: usize,
     /// Decides while a store is away.
@@ -111,12 +114,16 @@ impl RateLimiter {
         if backends.is_empty() {
             backends.push((builder::IN_MEMORY.to_owned(), Arc::new(MemoryBackend::default())));
         }
-        Self(Arc::new(Shared {
+        Self(Arc::new_cyclic(|limiter| Shared {
             id: LIMITERS.fetch_add(1, Ordering::Relaxed),
+            stores: backends
+                .iter()
+                .map(|(name, backend)| store::Store::new(name, backend, &settings, limiter))
+                .collect(),
+            fallback: MemoryBackend::new(settings.local_max_keys),
             settings,
             backends,
             default_backend,
-            fallback: MemoryBackend::default(),
             overrides: ArcSwap::default(),
             has_overrides: AtomicBool::new(false),
             declared: RwLock::default(),

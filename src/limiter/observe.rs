@@ -5,7 +5,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::{Event, EventKind, Outcome, Plan, RateLimiter, storage_key::Keys};
-use crate::{Enforcement, backend::BackendError};
+use crate::Enforcement;
 
 /// How keys appear in logs. They may be personal: an address, a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,15 +76,8 @@ impl RateLimiter {
         self.emit(&Event { key: keys.iter().nth(rate), ..event });
     }
 
-    /// Tells that a store could not decide.
-    #[cold]
-    pub(super) fn observe_fault(&self, plan: &Plan, error: &BackendError) {
-        #[cfg(feature = "metrics")]
-        super::meters::count_fault(self.backend_of(plan), error);
-        self.emit(&Event::new(EventKind::StoreAway, plan.scope(), None, Some(error)));
-    }
-
     /// The name of the backend that keeps a plan's counters.
+    #[cfg(feature = "metrics")]
     pub(super) fn backend_of(&self, plan: &Plan) -> &str {
         self.0.backends.get(plan.backend()).map_or("", |(name, _)| name)
     }

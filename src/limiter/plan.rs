@@ -1,6 +1,6 @@
 //! `Plan`: a limit with everything looked up that can be looked up beforehand.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use super::{
     Change, Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode,
@@ -23,6 +23,8 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) policies: Vec<Policy>,
+    /// What this process keeps of them by itself, if that is less.
+    local: Option<Vec<Policy>>,
     pub(crate) suffixes: Vec<String>,
 }
 
@@ -47,7 +49,9 @@ impl Plan {
             Some(name) => find_backend("backend", name, &limiter.0.backends).map_err(at_scope)?,
         };
         let policies = limit.policies(&[], settings.algorithm, settings.default_rate);
-        let rules = Arc::new(Rules::new(policies.map_err(at_scope)?).map_err(at_scope)?);
+        let rules = Arc::new(
+            Rules::new(policies.map_err(at_scope)?, settings.local_share).map_err(at_scope)?,
+        );
         rules.validate(&*limiter.0.backends[backend].1, limit.cost).map_err(at_scope)?;
         let on_error = limit.on_error.unwrap_or(settings.on_error);
         Ok(Self {
@@ -87,7 +91,7 @@ impl Plan {
     ) -> Result<Arc<Rules>, Error> {
         let settings = &limiter.0.settings;
         let policies = limit.policies(rates, settings.algorithm, settings.default_rate)?;
-        let rules = Rules::new(policies)?;
+        let rules = Rules::new(policies, settings.local_share)?;
         rules.validate(&*limiter.0.backends[self.backend].1, limit.cost)?;
         Ok(Arc::new(rules))
     }
@@ -129,12 +133,17 @@ impl Rules {
         verdict.decisions().len() == self.policies.len()
     }
 
+    /// The policies that this process keeps by itself while the store is away.
+    pub(super) fn local(&self) -> &[Policy] {
+        self.local.as_deref().unwrap_or(&self.policies)
+    }
+
     /// Whether a backend can keep them all.
     fn validate(&self, backend: &dyn Backend, cost: u32) -> Result<(), Error> {
         self.policies.iter().try_for_each(|policy| backend.validate(policy, cost))
     }
 
-    fn new(policies: Vec<Policy>) -> Result<Self, Error> {
+    fn new(policies: Vec<Policy>, instances: NonZeroU32) -> Result<Self, Error> {
         if policies.len() > MAX_CHECKS {
             let reason = format!("a limit has at most {MAX_CHECKS} rates");
             return Err(Error::new("rate", policies.len().to_string(), reason, "remove some"));
@@ -151,6 +160,8 @@ impl Rules {
                 return Err(Error::new("rate", rate, "it stands twice", "remove one of the two"));
             }
         }
-        Ok(Self { policies, suffixes })
+        let divided = || policies.iter().map(|policy| policy.share(instances)).collect();
+        let local = (instances > NonZeroU32::MIN).then(divided);
+        Ok(Self { policies, local, suffixes })
     }
 }

@@ -10,10 +10,14 @@ use self::{
     fetch::Fetch,
     lots::{Asker, Lots, Turn},
 };
-use super::counter::Counter;
 use crate::{
     Batch, Charge, Check, Error, Policy, Shape,
-    backend::{Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep, hash::KeyHash},
+    backend::{
+        Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep,
+        counter::Counter,
+        hash::KeyHash,
+        multi::{MemberStatus, Watcher},
+    },
 };
 
 mod fetch;
@@ -195,6 +199,14 @@ impl<B: Backend> Backend for Leases<B> {
             true => self.inner.validate(policy, self.size(policy)),
             false => Ok(()),
         }
+    }
+
+    fn members(&self) -> Vec<MemberStatus> {
+        self.inner.members()
+    }
+
+    fn watch(&self, watcher: &Watcher) {
+        self.inner.watch(watcher);
     }
 }
 
