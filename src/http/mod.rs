@@ -5,6 +5,7 @@ mod condition;
 mod fields;
 mod future;
 mod gate;
+mod health;
 mod info;
 mod middleware;
 pub mod preset;
