@@ -246,8 +246,8 @@ impl Waiting {
     ) -> Outcome {
         let Self { limiter, plan, rules, cost, keys } = &self;
         let store = &limiter.0.stores[plan.backend()];
-        let deadline = limiter.0.settings.deadline;
-        match store.guard.wait(ticket, answer, rules.policies.len(), deadline).await {
+        let patience = tokio::time::sleep(limiter.0.settings.deadline);
+        match store.guard.wait(ticket, answer, rules.policies.len(), patience).await {
             Ok(verdict) => {
                 limiter.tell_back(store);
                 Outcome::of(&verdict)
