@@ -62,14 +62,16 @@ pub(super) struct Machine {
     phase: Phase,
     /// Tells requests that passed before a change from those after it.
     generation: u64,
-    /// Times that it opened in a row, without a request answered between.
+    /// Times that it opened in a row, with nothing but failed probes between.
     trips: u32,
+    /// Times that it closed and opened again without a request answered between.
+    relapses: u32,
 }
 
 impl Machine {
     pub(super) fn new(settings: BreakerSettings) -> Self {
         let phase = Phase::Closed { failures: 0, is_proven: true };
-        Self { settings, phase, generation: 0, trips: 0 }
+        Self { settings, phase, generation: 0, trips: 0, relapses: 0 }
     }
 
     pub(super) fn state(&self) -> MemberState {
@@ -117,7 +119,7 @@ impl Machine {
     fn answered(&mut self, generation: u64) -> Option<MemberState> {
         if generation == self.generation {
             self.phase = Phase::Closed { failures: 0, is_proven: true };
-            self.trips = 0;
+            (self.trips, self.relapses) = (0, 0);
         }
         None
     }
@@ -129,7 +131,12 @@ impl Machine {
             return None;
         }
         let failures = failures.saturating_add(1);
-        if failures >= threshold || !is_proven {
+        if !is_proven {
+            self.relapses = self.relapses.saturating_add(1);
+            self.trips = self.relapses;
+            return self.open();
+        }
+        if failures >= threshold {
             return self.open();
         }
         self.phase = Phase::Closed { failures, is_proven };
