@@ -38,7 +38,7 @@ use std::{collections::BTreeMap, ffi::OsString, path::Path, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{Algorithm, Headers, MissingAddress, OnError, Rate};
+use crate::{Algorithm, Headers, MemoryBackend, MissingAddress, OnError, Rate};
 
 mod backend;
 mod build;
@@ -49,8 +49,10 @@ mod duration;
 mod env;
 mod errors;
 mod middleware;
+mod multi;
 mod node;
 mod origin;
+mod overrides;
 mod read;
 mod rule;
 mod secret;
@@ -61,11 +63,14 @@ mod words;
 pub use backend::{
     BackendConfig, DatabaseConfig, MemoryConfig, RedisConfig, RedisPlace, RemoteConfig,
 };
+pub use build::{NamedBackend, NamedBackends};
 pub use client_ip::ClientIpConfig;
 pub use condition::ConditionSpec;
 pub use errors::{ConfigError, ConfigErrors};
 pub use middleware::MiddlewareConfig;
+pub use multi::{BreakerConfig, MultiConfig};
 pub use origin::Origin;
+pub use overrides::OverrideConfig;
 pub use rule::{RuleConfig, TiersConfig};
 pub use secret::Secret;
 
@@ -94,19 +99,35 @@ pub struct Config {
     /// How long a store may take to answer, 1 ms to 10 s; 100 ms by default.
     #[serde(serialize_with = "show::duration")]
     pub deadline: Duration,
+    /// Most states that are kept in memory while stores are away, 1 to a billion; a million by default.
+    pub local_max_keys: usize,
+    /// Among how many instances of the application limits are divided while a store is away, 1 to
+    /// 100,000; 1 by default.
+    pub local_share: u32,
     /// The header profiles of responses; both by default.
     #[serde(serialize_with = "show::headers")]
     pub headers: Headers,
     /// What happens where a client has no address; `shared` by default.
     #[serde(serialize_with = "show::missing")]
     pub missing_address: MissingAddress,
+    /// A database backend whose table of configuration has further overrides; none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overrides_from: Option<String>,
+    /// How often that is read, 100 ms to 1 d; 10 s by default.
+    #[serde(serialize_with = "show::duration")]
+    pub overrides_interval: Duration,
     /// Backends by name; one in memory, of that name, if there are none.
     #[serde(serialize_with = "show::table", skip_serializing_if = "Vec::is_empty")]
     pub backends: Vec<(String, BackendConfig)>,
+    /// When a backend that fails is given up, and when it is asked again.
+    pub breaker: BreakerConfig,
     /// How the address of a client is found.
     pub client_ip: ClientIpConfig,
     /// What the middleware limits.
     pub middleware: MiddlewareConfig,
+    /// Other rates for some keys.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<OverrideConfig>,
     /// Where each field was written.
     #[serde(skip)]
     origins: BTreeMap<String, Origin>,
@@ -124,11 +145,17 @@ impl Default for Config {
             key_prefix: "ratelimit:".to_owned(),
             on_error: OnError::default(),
             deadline: Duration::from_millis(100),
+            local_max_keys: MemoryBackend::DEFAULT_MAX_KEYS,
+            local_share: 1,
             headers: Headers::default(),
             missing_address: MissingAddress::default(),
+            overrides_from: None,
+            overrides_interval: Duration::from_secs(10),
             backends: Vec::new(),
+            breaker: BreakerConfig::default(),
             client_ip: ClientIpConfig::default(),
             middleware: MiddlewareConfig::default(),
+            overrides: Vec::new(),
             origins: BTreeMap::new(),
             warnings: Vec::new(),
         }
@@ -226,6 +253,7 @@ impl Config {
     fn read_section(section: &mut read::Section<'_>) -> Self {
         let default = Self::default();
         let deadlines = Duration::from_millis(1)..=Duration::from_secs(10);
+        let intervals = Duration::from_millis(100)..=Duration::from_secs(86_400);
         let profiles: Option<Vec<words::Profile>> = section.list("headers");
         Self {
             enabled: section.get("enabled", default.enabled),
@@ -235,11 +263,21 @@ impl Config {
             key_prefix: section.get("key_prefix", default.key_prefix),
             on_error: section.get("on_error", default.on_error),
             deadline: section.duration("deadline", deadlines).unwrap_or(default.deadline),
+            local_max_keys: section
+                .number("local_max_keys", 1..=1_000_000_000)
+                .unwrap_or(default.local_max_keys),
+            local_share: section.number("local_share", 1..=100_000).unwrap_or(default.local_share),
             headers: profiles.map_or(default.headers, |all| words::Profile::headers(&all)),
             missing_address: section.get("missing_address", default.missing_address),
+            overrides_from: section.optional("overrides_from"),
+            overrides_interval: section
+                .duration("overrides_interval", intervals)
+                .unwrap_or(default.overrides_interval),
             backends: section.named("backends", BackendConfig::read),
+            breaker: section.table("breaker", BreakerConfig::read).unwrap_or_default(),
             client_ip: section.table("client_ip", ClientIpConfig::read).unwrap_or_default(),
             middleware: section.table("middleware", MiddlewareConfig::read).unwrap_or_default(),
+            overrides: section.each("overrides", OverrideConfig::read),
             origins: BTreeMap::new(),
             warnings: Vec::new(),
         }

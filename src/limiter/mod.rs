@@ -111,7 +111,7 @@ impl RateLimiter {
             settings,
             backends,
             default_backend,
-overrides: ArcSwap::default(),
+            overrides: ArcSwap::default(),
             has_overrides: AtomicBool::new(false),
             declared: RwLock::default(),
             told_of_no_address: AtomicBool::new(false),
