@@ -211,7 +211,7 @@ impl Config {
     fn nearest_origin(&self, path: &str) -> Origin {
         let mut path = path;
         loop {
-            if let Some(origin) = self.origins.get(path) {
+            if let Some(origin) = self.provenance.origins.get(path) {
                 return origin.clone();
             }
             match path.rfind(['.', '[']) {

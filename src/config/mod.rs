@@ -34,10 +34,11 @@
 //! Whatever is wrong is told at once, each with its place, field, value, reason and remedy, and
 //! passwords in URLs are masked wherever a configuration is printed.
 
-use std::{collections::BTreeMap, ffi::OsString, path::Path, time::Duration};
+use std::{ffi::OsString, path::Path, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
+use self::provenance::{Provenance, Sources};
 use crate::{Algorithm, Headers, MemoryBackend, MissingAddress, OnError, Rate};
 
 mod backend;
@@ -53,7 +54,10 @@ mod multi;
 mod node;
 mod origin;
 mod overrides;
+mod provenance;
 mod read;
+#[cfg(feature = "config-reload")]
+mod reload;
 mod rule;
 mod secret;
 mod show;
@@ -71,6 +75,8 @@ pub use middleware::MiddlewareConfig;
 pub use multi::{BreakerConfig, MultiConfig};
 pub use origin::Origin;
 pub use overrides::OverrideConfig;
+#[cfg(feature = "config-reload")]
+pub use reload::{Reloaded, Reloader};
 pub use rule::{RuleConfig, TiersConfig};
 pub use secret::Secret;
 
@@ -128,11 +134,8 @@ pub struct Config {
     /// Other rates for some keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<OverrideConfig>,
-    /// Where each field was written.
     #[serde(skip)]
-    origins: BTreeMap<String, Origin>,
-    #[serde(skip)]
-    warnings: Vec<ConfigError>,
+    provenance: Provenance,
 }
 
 impl Default for Config {
@@ -156,8 +159,7 @@ impl Default for Config {
             client_ip: ClientIpConfig::default(),
             middleware: MiddlewareConfig::default(),
             overrides: Vec::new(),
-            origins: BTreeMap::new(),
-            warnings: Vec::new(),
+            provenance: Provenance::default(),
         }
     }
 }
@@ -171,7 +173,7 @@ impl Config {
     pub fn discover() -> Result<Self, ConfigErrors> {
         match std::env::var_os(env::FILE) {
             Some(path) => Self::load(path),
-            None => Self::layered(None, "", std::env::vars_os()),
+            None => Self::of(Sources::new(None, std::env::vars_os())),
         }
     }
 
@@ -191,9 +193,7 @@ impl Config {
         path: impl AsRef<Path>,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigErrors> {
-        let path = path.as_ref();
-        let text = source::read(path)?;
-        Self::layered(Some(path), &text, variables)
+        Self::of(Sources::new(Some(path.as_ref().to_owned()), variables))
     }
 
     /// A TOML document, without any variable.
@@ -201,18 +201,18 @@ impl Config {
     /// # Errors
     /// Everything that is wrong in it.
     pub fn from_toml_str(text: &str) -> Result<Self, ConfigErrors> {
-        Self::layered(None, text, [])
+        Self::layered(Sources::default(), text)
     }
 
     /// What looks like a slip but may be meant.
     pub fn warnings(&self) -> impl ExactSizeIterator<Item = &ConfigError> {
-        self.warnings.iter()
+        self.provenance.warnings.iter()
     }
 
     /// Where a field was written, by its path, such as `middleware.rules[0].rate`.
     #[must_use]
     pub fn origin(&self, field: &str) -> &Origin {
-        self.origins.get(field).unwrap_or(&Origin::Unwritten)
+        self.provenance.origins.get(field).unwrap_or(&Origin::Unwritten)
     }
 
     /// What applies, defaults included, as a TOML document with secrets masked.
@@ -223,27 +223,41 @@ impl Config {
         toml::to_string(self)
     }
 
-    fn layered(
-        path: Option<&Path>,
-        text: &str,
-        variables: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, ConfigErrors> {
-        let mut table = match node::parse(text, path) {
+    /// The file that it was read from, if there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.provenance.sources.path.as_deref()
+    }
+
+    fn of(sources: Sources) -> Result<Self, ConfigErrors> {
+        let text = sources.text();
+        let fingerprint = provenance::fingerprint(&text);
+        let mut config = Self::layered(sources, &text?)?;
+        config.provenance.fingerprint = fingerprint;
+        Ok(config)
+    }
+
+    fn layered(sources: Sources, text: &str) -> Result<Self, ConfigErrors> {
+        let mut table = match node::parse(text, sources.path.as_deref()) {
             Ok(table) => table,
             Err(errors) => {
                 ConfigErrors::of(errors)?;
                 node::Table::default()
             }
         };
-        let found = env::overlay(&mut table, variables);
-        Self::read(table, found)
+        let found = env::overlay(&mut table, sources.variables());
+        Self::read(table, found, sources)
     }
 
-    fn read(table: node::Table, found: env::Found) -> Result<Self, ConfigErrors> {
+    fn read(table: node::Table, found: env::Found, sources: Sources) -> Result<Self, ConfigErrors> {
         let mut reader = read::Reader { errors: found.errors, ..read::Reader::default() };
         let mut config = reader.read(table, Self::read_section);
-        config.origins = reader.origins;
-        config.warnings = found.warnings;
+        config.provenance = Provenance {
+            sources,
+            origins: reader.origins,
+            warnings: found.warnings,
+            ..Provenance::default()
+        };
         let mut errors = reader.errors;
         errors.extend(config.wrong());
         ConfigErrors::of(errors)?;
@@ -278,8 +292,7 @@ impl Config {
             client_ip: section.table("client_ip", ClientIpConfig::read).unwrap_or_default(),
             middleware: section.table("middleware", MiddlewareConfig::read).unwrap_or_default(),
             overrides: section.each("overrides", OverrideConfig::read),
-            origins: BTreeMap::new(),
-            warnings: Vec::new(),
+            provenance: Provenance::default(),
         }
     }
 }
@@ -288,6 +301,6 @@ impl Config {
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = node::Table::of(toml::Table::deserialize(deserializer)?);
-        Self::read(table, env::Found::default()).map_err(D::Error::custom)
+        Self::read(table, env::Found::default(), Sources::default()).map_err(D::Error::custom)
     }
 }

@@ -1,7 +1,7 @@
 //! From a configuration to what it describes.
 
 use super::{BackendConfig, Config, ConfigErrors, OverrideConfig};
-use crate::{Error, RateLimit, RateLimiter, backend::BoxFuture};
+use crate::{Error, Override, RateLimit, RateLimiter, backend::BoxFuture};
 
 mod backends;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
@@ -51,10 +51,7 @@ impl RateLimiter {
         if config.overrides_from.is_some() {
             return Ok(());
         }
-        let overrides = config.overrides.iter().map(OverrideConfig::to_override);
-        let set = overrides.collect::<Result<Vec<_>, _>>();
-        let set = set.and_then(|overrides| self.set_overrides(overrides));
-        set.map_err(|error| config.one(error))
+        self.set_overrides(config.overrides()?).map_err(|error| config.one(error))
     }
 
     /// A middleware of this limiter as configured; rules without rate, algorithm or `on_error` have
@@ -97,7 +94,13 @@ impl Config {
         Ok(Some(Box::pin(limiter.follow_overrides(source, self.overrides_interval))))
     }
 
-    fn one(&self, error: Error) -> ConfigErrors {
+    /// The overrides that it names itself.
+    pub(super) fn overrides(&self) -> Result<Vec<Override>, ConfigErrors> {
+        let overrides = self.overrides.iter().map(OverrideConfig::to_override);
+        overrides.collect::<Result<_, _>>().map_err(|error| self.one(error))
+    }
+
+    pub(super) fn one(&self, error: Error) -> ConfigErrors {
         let found = self.error_at(error.field().to_owned(), error);
         ConfigErrors::one(found.origin().clone(), found.into())
     }
