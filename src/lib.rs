@@ -86,8 +86,9 @@ pub use http::{
 pub use key::JwtVerifier;
 pub use key::{IntoKey, Key, KeyFn, KeyValue, RateLimitUser, client_ip, key_of};
 pub use limiter::{
-    Enforcement, Event, EventKind, Headers, Limit, MissingAddress, OnError, Outcome, Override,
-    RateLimiter, RateLimiterBuilder, Rates, ResetError,
+    BackendHealth, Enforcement, Event, EventKind, Headers, HealthCheck, HealthReport, Limit,
+    LogKeys, MissingAddress, OnError, Outcome, Override, RateLimiter, RateLimiterBuilder, Rates,
+    ResetError,
 };
 
 /// What the code written by the attribute names. Not for use by hand: it changes without notice.

@@ -6,6 +6,7 @@ mod condition;
 mod fields;
 mod future;
 mod gate;
+mod health;
 mod info;
 mod live;
 mod middleware;

@@ -22,9 +22,14 @@ use crate::{
 mod builder;
 mod decide;
 mod event;
+mod health;
 mod limit;
+#[cfg(feature = "metrics")]
+mod meters;
+mod observe;
 mod overrides;
 mod plan;
+mod sampler;
 mod select;
 mod storage_key;
 mod store;
@@ -33,12 +38,17 @@ pub use builder::{Headers, MissingAddress, OnError, RateLimiterBuilder};
 pub(crate) use decide::{Asked, Deciding};
 pub use decide::{Outcome, ResetError};
 pub use event::{Event, EventKind};
+pub use health::{BackendHealth, HealthCheck, HealthReport};
 pub use limit::{Enforcement, Limit, Rates};
+pub use observe::LogKeys;
 pub(crate) use overrides::Change;
 pub use overrides::Override;
 pub(crate) use plan::{Plan, Rules};
 pub(crate) use select::{PathPattern, RequestPath};
 pub(crate) use storage_key::{Keys, digest, encode, hex};
+
+/// What logs can be filtered by.
+const TARGET: &str = "actix_smart_ratelimit";
 
 /// The limiter that an application shares; clones share everything.
 ///
@@ -76,6 +86,9 @@ struct Shared {
     /// What is made of the limits that code declares, by the address of the declaration.
     declared: RwLock<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
     told_of_no_address: AtomicBool,
+    logged: sampler::Sampler,
+    #[cfg(feature = "metrics")]
+    meters: meters::AllMeters,
 }
 
 static LIMITERS: AtomicU64 = AtomicU64::new(1);
@@ -117,6 +130,9 @@ impl RateLimiter {
             has_overrides: AtomicBool::new(false),
             declared: RwLock::default(),
             told_of_no_address: AtomicBool::new(false),
+            logged: sampler::Sampler::default(),
+            #[cfg(feature = "metrics")]
+            meters: meters::AllMeters::default(),
         }))
     }
 
@@ -221,7 +237,9 @@ impl RateLimiter {
     }
 
     pub(crate) fn emit(&self, event: &Event<'_>) {
-        event.trace();
+        #[cfg(feature = "metrics")]
+        meters::count_event(event);
+        event.trace(self);
         if let Some(listener) = &self.0.settings.on_event {
             listener(event);
         }

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
+use tokio::time::sleep;
+
 use super::{Config, ConfigErrors, provenance};
 use crate::{LiveRateLimit, RateLimiter};
 
@@ -11,8 +13,8 @@ mod watch;
 
 /// How long a file must be left alone before it is read: editors write in several steps.
 const SETTLED: Duration = Duration::from_millis(100);
-/// How long it is waited for that at most.
-const IMPATIENT: Duration = Duration::from_secs(1);
+/// How many times it is waited for that at most.
+const IMPATIENCE: u32 = 10;
 /// How often a file is read where nothing tells of its changes, as on some network file systems.
 const UNTOLD: Duration = Duration::from_secs(10);
 
@@ -131,25 +133,56 @@ impl Reloader {
 
     /// Reads the file, and applies it if it is new or somebody asks.
     async fn follow(&self, seen: &mut u64, is_asked: bool) {
-        let now = self.seen().await;
-        let Some(now) = now.filter(|now| is_asked || *now != *seen) else { return };
-        *seen = now;
+        let Some(mut now) = self.read().await else { return };
+        if now.fingerprint != *seen {
+            now = self.settled(now).await;
+        }
+        if now.fingerprint == *seen && !is_asked {
+            return;
+        }
+        *seen = now.fingerprint;
         let reloader = self.clone();
-        let reload = move || reloader.reload();
-        // A panic in it would be one of ours; the rules in force stay.
-        let Ok(result) = tokio::task::spawn_blocking(reload).await else { return };
+        let apply = move || now.text.and_then(|text| reloader.apply(&text));
+        let Some(result) = aside(apply).await else { return };
         tell(&result);
         if let Some(listener) = &self.listener {
             listener(&result);
         }
     }
 
-    /// What stands for what the file says now.
-    async fn seen(&self) -> Option<u64> {
-        let sources = self.running.provenance.sources.clone();
-        let read = move || provenance::fingerprint(&sources.text());
-        tokio::task::spawn_blocking(read).await.ok()
+    /// Waits until the file has been left alone for a moment: it may be read while it is written, and
+    /// half a file may be valid.
+    async fn settled(&self, mut now: Reading) -> Reading {
+        for _ in 0..IMPATIENCE {
+            sleep(SETTLED).await;
+            let Some(again) = self.read().await else { return now };
+            if again.fingerprint == now.fingerprint {
+                return again;
+            }
+            now = again;
+        }
+        now
     }
+
+    async fn read(&self) -> Option<Reading> {
+        let sources = self.running.provenance.sources.clone();
+        let read = move || {
+            let text = sources.text();
+            Reading { fingerprint: provenance::fingerprint(&text), text }
+        };
+        aside(read).await
+    }
+}
+
+/// What a file said, or why it could not be read.
+struct Reading {
+    fingerprint: u64,
+    text: Result<String, ConfigErrors>,
+}
+
+/// Does what blocks on a thread for that. `None`: it panicked, or the runtime ends.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 fn tell(result: &Result<Reloaded, ConfigErrors>) {

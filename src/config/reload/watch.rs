@@ -11,7 +11,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{IMPATIENT, SETTLED, UNTOLD};
+use super::{SETTLED, UNTOLD};
 
 /// Tells when a file may have changed.
 pub(super) struct Changes {
@@ -29,16 +29,12 @@ impl Changes {
         changes
     }
 
-    /// Waits until the file may have changed and has been left alone for a moment, or nobody has told
-    /// anything for long.
+    /// Waits until the file may have changed, or nobody has told anything for long.
     pub(super) async fn next(&mut self) {
-        tokio::select! {
-            () = self.changed.notified() => {}
-            () = sleep(UNTOLD) => {}
-        }
-        let quiet = async { while timeout(SETTLED, self.changed.notified()).await.is_ok() {} };
-        // Whoever never leaves it alone is read all the same.
-        let _ = timeout(IMPATIENT, quiet).await;
+        // The time out means the same as the news: look.
+        let _ = timeout(UNTOLD, self.changed.notified()).await;
+        // Other files in the folder may change all the time.
+        sleep(SETTLED).await;
         // Its links may lead elsewhere now.
         self.watch();
     }
