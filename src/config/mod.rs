@@ -48,9 +48,11 @@ mod condition;
 mod duration;
 mod env;
 mod errors;
+mod limits;
 mod middleware;
 mod node;
 mod origin;
+mod place;
 mod read;
 mod rule;
 mod secret;
@@ -63,6 +65,8 @@ pub use backend::{
 };
 pub use client_ip::ClientIpConfig;
 pub use condition::ConditionSpec;
+#[cfg(feature = "cli")]
+pub(crate) use duration::parse as parse_duration;
 pub use errors::{ConfigError, ConfigErrors};
 pub use middleware::MiddlewareConfig;
 pub use origin::Origin;
