@@ -81,7 +81,8 @@ pub use actix_smart_ratelimit_macros::{rate, rate_limit};
 pub use backend::MemoryBackend;
 pub use clock::{Clock, ManualClock};
 pub use http::{
-    Condition, RateLimit, RateLimitInfo, RateLimitService, Reason, Refusal, Rule, Tiers, preset,
+    Condition, LiveRateLimit, RateLimit, RateLimitInfo, RateLimitService, Reason, Refusal, Rule,
+    Tiers, preset,
 };
 #[cfg(feature = "jwt")]
 pub use key::JwtVerifier;

@@ -15,19 +15,20 @@ use crate::{
 
 pub(super) async fn inspect(key: &str, stores: &Stores, output: &Output) -> Result<(), Failure> {
     let rules = of_rules(key, stores)?;
-    let (mut found, mut decided) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for (store, upkeep) in stores.with_keys()? {
         let mut states = Vec::new();
-        for key in stored(key, &rules, &store.name) {
+        for key in stored(key, &rules, &store.name, stores) {
             states.extend(stores.answer(store, upkeep.inspect(&key)).await?);
         }
-        for rule in rules.iter().filter(|rule| rule.backend == store.name) {
-            let is_kept = |state: &StoredState| rule.stored.contains(&state.key);
-            if states.iter().any(is_kept) {
-                decided.push(Decided::ask(rule, stores).await?);
-            }
-        }
         found.push((store.name.as_str(), named(states, &rules, stores)?));
+    }
+    let mut decided = Vec::new();
+    for rule in &rules {
+        let is_kept = |state: &StoredState| rule.stored.contains(&state.key);
+        if found.iter().flat_map(|(_, states)| states).any(is_kept) {
+            decided.push(Decided::ask(rule, stores).await?);
+        }
     }
     let backends: Vec<_> = found
         .iter()

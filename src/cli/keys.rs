@@ -36,9 +36,9 @@ pub(super) fn of_rules(key: &str, stores: &Stores) -> Result<Vec<OfRule>, Failur
 }
 
 /// All keys that one store may have, each once.
-pub(super) fn stored(key: &str, rules: &[OfRule], backend: &str) -> Vec<String> {
+pub(super) fn stored(key: &str, rules: &[OfRule], store: &str, stores: &Stores) -> Vec<String> {
     let mut keys = vec![key.to_owned()];
-    for rule in rules.iter().filter(|rule| rule.backend == backend) {
+    for rule in rules.iter().filter(|rule| stores.keeps(&rule.backend, store)) {
         keys.extend(rule.stored.iter().cloned());
     }
     let mut seen = std::collections::HashSet::new();

@@ -15,7 +15,7 @@ pub(super) async fn reset(key: &str, stores: &Stores, output: &Output) -> Result
     let mut forgotten = Vec::new();
     for (store, upkeep) in stores.with_keys()? {
         let mut places = Vec::new();
-        for key in stored(key, &rules, &store.name) {
+        for key in stored(key, &rules, &store.name, stores) {
             places.extend(forget(&key, store, upkeep, stores).await?);
         }
         forgotten.push((&store.name, places));

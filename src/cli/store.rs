@@ -89,6 +89,15 @@ impl Stores {
         Ok(found)
     }
 
+    /// Whether counters of limits on one backend are in a store: it is that, or one of its members.
+    pub(super) fn keeps(&self, backend: &str, store: &str) -> bool {
+        let members = self.config.backends.iter().find_map(|(name, config)| match config {
+            BackendConfig::Multi(multi) if name == backend => Some(&multi.members),
+            _ => None,
+        });
+        backend == store || members.is_some_and(|all| all.iter().any(|member| member == store))
+    }
+
     /// Waits for a store's answer for as long as the command line says.
     pub(super) async fn answer<T>(
         &self,
@@ -147,6 +156,7 @@ fn store(name: &str, backend: &Arc<dyn Backend>, config: &Config) -> Store {
     let (kind, place) = match configured.map(|(_, config)| config) {
         Some(BackendConfig::Redis(redis)) => ("redis", redis.place.to_string()),
         Some(BackendConfig::Database(database)) => ("database", database.url.to_string()),
+        Some(BackendConfig::Multi(multi)) => ("multi", multi.members.join(", ")),
         Some(BackendConfig::Memory(_)) | None => ("memory", "each process's own".to_owned()),
     };
     Store { name: name.to_owned(), kind, place, backend: backend.clone() }
@@ -163,6 +173,9 @@ fn be_patient(backend: &mut BackendConfig, timeout: Duration) {
     };
     match backend {
         BackendConfig::Memory(_) => {}
+        BackendConfig::Multi(multi) => {
+            (multi.deadline, multi.member_deadline) = (Some(timeout), None);
+        }
         BackendConfig::Redis(redis) => hurry(&mut redis.remote),
         BackendConfig::Database(database) => hurry(&mut database.remote),
     }

@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use super::{read::Section, secret::Secret, show, words};
+use super::{multi::MultiConfig, read::Section, secret::Secret, show, words};
 use crate::MemoryBackend;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 /// Most connections of one backend.
 const CONNECTIONS: usize = 1_000;
 
@@ -23,6 +23,8 @@ pub enum BackendConfig {
     Redis(RedisConfig),
     /// `kind = "database"`: in PostgreSQL, MySQL, MariaDB or SQLite.
     Database(DatabaseConfig),
+    /// `kind = "multi"`: in other backends, of which one decides.
+    Multi(MultiConfig),
 }
 
 /// A memory backend.
@@ -124,10 +126,15 @@ enum Kind {
     Memory,
     Redis,
     Database,
+    Multi,
 }
 
-const KINDS: [(&str, Kind); 3] =
-    [("memory", Kind::Memory), ("redis", Kind::Redis), ("database", Kind::Database)];
+const KINDS: [(&str, Kind); 4] = [
+    ("memory", Kind::Memory),
+    ("redis", Kind::Redis),
+    ("database", Kind::Database),
+    ("multi", Kind::Multi),
+];
 
 impl super::read::Setting for Kind {
     fn read(value: &super::node::Value) -> Result<Self, crate::Error> {
@@ -152,6 +159,7 @@ impl BackendConfig {
                     .number("max_keys", 1..=1_000_000_000)
                     .unwrap_or(MemoryBackend::DEFAULT_MAX_KEYS),
             })),
+            Kind::Multi => MultiConfig::read(section).map(Self::Multi),
             Kind::Redis => RedisConfig::read(section).map(Self::Redis),
             Kind::Database => {
                 let url = required(section, "url", "postgres://user:password@host/database");
@@ -240,4 +248,16 @@ fn required<T: super::read::Setting>(
         section.wrong_at(name, "", "it is missing", format!("write {name} = \"{example}\""));
     }
     section.optional(name)
+}
+
+/// A list that must be there.
+pub(super) fn required_list<T: super::read::Setting>(
+    section: &mut Section<'_>,
+    name: &'static str,
+    example: &str,
+) -> Option<Vec<T>> {
+    if !section.has(name) {
+        section.wrong_at(name, "", "it is missing", format!("write {name} = {example}"));
+    }
+    section.some(name)
 }

@@ -1,9 +1,11 @@
 //! What can only be said of a configuration as a whole.
 
+use actix_smart_ratelimit_core::nearest;
+
 use super::{
     BackendConfig, Config, ConfigError, Origin, middleware::DEFAULT_SCOPE, rule::Defaults,
 };
-use crate::{Error, Key, Limit, MemoryBackend, RateLimiter, limiter::PathPattern};
+use crate::{Error, Key, Limit, MemoryBackend, Policy, RateLimiter, limiter::PathPattern};
 
 impl Config {
     /// Everything that is wrong with it as a whole.
@@ -15,6 +17,8 @@ impl Config {
                 tell(format!("backends.{name}.{}", error.field()), error);
             }
         }
+        self.check_members(&mut tell);
+        self.check_overrides(&mut tell);
         let limiter = self.probe(&mut tell);
         self.check_paths(&mut tell);
         self.check_names(&mut tell);
@@ -39,6 +43,93 @@ impl Config {
             tell("key_prefix".to_owned(), error);
         }
         with_backends().build().unwrap_or_default()
+    }
+
+    /// Members are other backends, and none of these has members itself.
+    fn check_members(&self, tell: &mut impl FnMut(String, Error)) {
+        for (name, backend) in &self.backends {
+            let BackendConfig::Multi(multi) = backend else { continue };
+            for (at, member) in multi.members.iter().enumerate() {
+                let path = format!("backends.{name}.members[{at}]");
+                let found = self.backends.iter().find(|(known, _)| known == member);
+                if multi.members[..at].contains(member) {
+                    let reason = "it stands twice";
+                    tell(path, Error::new("", member, reason, "remove one of the two"));
+                } else if let Some((_, BackendConfig::Multi(inner))) = found {
+                    let reason = match member == name {
+                        true => "a backend cannot be a member of itself".to_owned(),
+                        false => "a member cannot have members itself".to_owned(),
+                    };
+                    let others: Vec<_> =
+                        inner.members.iter().filter(|other| *other != member).collect();
+                    let remedy = format!("name its members instead: {others:?}");
+                    tell(path, Error::new("", member, reason, remedy));
+                } else if found.is_none() {
+                    tell(
+                        path,
+                        self.no_backend(member, |backend| {
+                            !matches!(backend, BackendConfig::Multi(_))
+                        }),
+                    );
+                }
+            }
+        }
+    }
+
+    /// An error about the name of a backend, with those that it could be.
+    fn no_backend(&self, name: &str, fits: impl Fn(&BackendConfig) -> bool) -> Error {
+        let names = || {
+            let fitting = self.backends.iter().filter(|(_, backend)| fits(backend));
+            fitting.map(|(name, _)| name.as_str())
+        };
+        let remedy = match nearest(name, names()) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None if names().next().is_none() => {
+                format!("write [backends.{name}] and its fields below")
+            }
+            None => format!("use one of {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        Error::new("", name, "there is no such backend", remedy)
+    }
+
+    fn check_overrides(&self, tell: &mut impl FnMut(String, Error)) {
+        for (at, config) in self.overrides.iter().enumerate() {
+            let field = |name: &str| format!("overrides[{at}].{name}");
+            if let Err(error) = config.to_override() {
+                tell(field("pattern"), error);
+            }
+            if self.overrides[..at].iter().any(|other| other.pattern == config.pattern) {
+                let reason = "another override has this pattern";
+                tell(
+                    field("pattern"),
+                    Error::new("", &config.pattern, reason, "remove one of the two"),
+                );
+            }
+            let algorithm = config.algorithm.unwrap_or(self.algorithm);
+            if let Err(error) = Policy::builder(algorithm, config.rate).build() {
+                tell(field(error.field()), error);
+            }
+        }
+        let Some(name) = &self.overrides_from else { return };
+        let is_database = |backend: &BackendConfig| matches!(backend, BackendConfig::Database(_));
+        match self.backends.iter().find(|(known, _)| known == name) {
+            Some((_, backend)) if is_database(backend) => {}
+            Some(_) => {
+                let reason = "it is no database, and so has no table of overrides";
+                tell(
+                    "overrides_from".to_owned(),
+                    Error::new("", name, reason, "name a backend of kind \"database\""),
+                );
+            }
+            None => tell("overrides_from".to_owned(), self.no_backend(name, is_database)),
+        }
+        if !self.overrides.is_empty() {
+            let reason = "there are [[overrides]] besides, which it would replace";
+            tell(
+                "overrides_from".to_owned(),
+                Error::new("", name, reason, "remove one of the two"),
+            );
+        }
     }
 
     fn check_paths(&self, tell: &mut impl FnMut(String, Error)) {
@@ -120,7 +211,7 @@ impl Config {
     fn nearest_origin(&self, path: &str) -> Origin {
         let mut path = path;
         loop {
-            if let Some(origin) = self.origins.get(path) {
+            if let Some(origin) = self.provenance.origins.get(path) {
                 return origin.clone();
             }
             match path.rfind(['.', '[']) {
@@ -135,7 +226,7 @@ impl BackendConfig {
     /// Whether the backend could be made, without making it.
     fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Memory(_) => Ok(()),
+            Self::Memory(_) | Self::Multi(_) => Ok(()),
             Self::Redis(redis) => redis.check(),
             Self::Database(database) => database.check(),
         }

@@ -1,6 +1,6 @@
 //! Variables of the environment, laid over what the file says.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use actix_smart_ratelimit_core::nearest;
 
@@ -24,16 +24,18 @@ pub(super) struct Found {
     pub(super) warnings: Vec<ConfigError>,
 }
 
+/// Whether a variable is about us, or looks so.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(NEAR) && name != FILE
+}
+
 /// Lays variables over a table; others than those of this crate are left alone.
 pub(super) fn overlay(
     table: &mut Table,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Found {
     let mut found = Found::default();
-    let mut ours: Vec<_> = variables
-        .into_iter()
-        .filter(|(name, _)| name.to_string_lossy().starts_with(NEAR) && name != FILE)
-        .collect();
+    let mut ours: Vec<_> = variables.into_iter().filter(|(name, _)| is_ours(name)).collect();
     ours.sort();
     for (name, value) in ours {
         let name = name.to_string_lossy().into_owned();

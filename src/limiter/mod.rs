@@ -73,6 +73,7 @@ pub struct RateLimiter(Arc<Shared>);
 struct Shared {
     id: u64,
     settings: builder::Settings,
+    enabled: AtomicBool,
     backends: Vec<(String, Arc<dyn Backend>)>,
     /// The same, watched.
     stores: Vec<store::Store>,
@@ -122,6 +123,7 @@ impl RateLimiter {
                 .map(|(name, backend)| store::Store::new(name, backend, &settings, limiter))
                 .collect(),
             fallback: MemoryBackend::new(settings.local_max_keys),
+            enabled: AtomicBool::new(settings.enabled),
             settings,
             backends,
             default_backend,
@@ -144,7 +146,12 @@ impl RateLimiter {
     /// Whether anything is limited at all.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.0.settings.enabled
+        self.0.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Switches all limiting off or on, while the application runs.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.0.enabled.store(enabled, Ordering::Relaxed);
     }
 
     /// How the address of a client is found.

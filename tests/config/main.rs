@@ -1,8 +1,12 @@
 //! Configuration as its user writes it: files, variables, mistakes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod layers;
 mod mistakes;
+mod reload;
 
 use std::ffi::OsString;
 

@@ -1,14 +1,24 @@
 //! The database backend of a configuration.
 
+use std::sync::Arc;
+
 use super::super::DatabaseConfig;
 use crate::{
     Error,
+    backend::OverrideSource,
     backend::database::{DatabaseBackend, DatabaseBuilder},
 };
 
 impl DatabaseConfig {
     pub(in super::super) fn check(&self) -> Result<(), Error> {
         DatabaseBuilder::check_url(self.url.expose())
+    }
+
+    /// Its table of overrides, over a connection of its own.
+    pub(in super::super) fn override_source(&self) -> Result<Arc<dyn OverrideSource>, Error> {
+        let mut alone = self.clone();
+        alone.remote.connections = Some(1);
+        Ok(Arc::new(alone.build()?))
     }
 
     /// The backend, without leases. It connects when it is first asked.

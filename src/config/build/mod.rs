@@ -1,17 +1,15 @@
 //! From a configuration to what it describes.
 
-use std::sync::Arc;
+use super::{BackendConfig, Config, ConfigErrors, OverrideConfig};
+use crate::{Error, Override, RateLimit, RateLimiter, backend::BoxFuture};
 
-use super::{BackendConfig, Config, ConfigErrors, RemoteConfig};
-use crate::{
-    Error, MemoryBackend, RateLimit, RateLimiter,
-    backend::{Backend, wrap::Leases},
-};
-
+mod backends;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod database;
 #[cfg(feature = "redis")]
 mod redis;
+
+pub use backends::{NamedBackend, NamedBackends};
 
 impl RateLimiter {
     /// A limiter as configured. Backends connect when they are first asked.
@@ -27,6 +25,9 @@ impl RateLimiter {
             .key_prefix(&config.key_prefix)
             .on_error(config.on_error)
             .deadline(config.deadline)
+            .breaker(config.breaker.settings())
+            .local_max_keys(config.local_max_keys)
+            .local_share(config.local_share)
             .headers(config.headers)
             .missing_address(config.missing_address);
         match config.client_ip.rules() {
@@ -37,19 +38,20 @@ impl RateLimiter {
             builder = builder.default_backend(name);
         }
         ConfigErrors::of(wrong)?;
-        let mut wrong = Vec::new();
-        for (name, backend) in &config.backends {
-            match backend.build() {
-                Ok(backend) => builder = builder.shared_backend(name, backend),
-                Err(error) => {
-                    let path = format!("backends.{name}.{}", error.field());
-                    wrong.push(config.error_at(path, error));
-                }
-            }
+        for (name, backend) in config.build_backends()? {
+            builder = builder.shared_backend(name, backend);
         }
-        ConfigErrors::of(wrong)?;
-        let built = builder.build();
-        built.map_err(|error| config.one(error))
+        let limiter = builder.build().map_err(|error| config.one(error))?;
+        limiter.override_from(config)?;
+        Ok(limiter)
+    }
+
+    /// Puts the overrides of a configuration in force.
+    fn override_from(&self, config: &Config) -> Result<(), ConfigErrors> {
+        if config.overrides_from.is_some() {
+            return Ok(());
+        }
+        self.set_overrides(config.overrides()?).map_err(|error| config.one(error))
     }
 
     /// A middleware of this limiter as configured; rules without rate, algorithm or `on_error` have
@@ -67,69 +69,39 @@ impl RateLimiter {
 }
 
 impl Config {
-    fn one(&self, error: Error) -> ConfigErrors {
-        let found = self.error_at(error.field().to_owned(), error);
-        ConfigErrors::one(found.origin().clone(), found.into())
-    }
-}
-
-impl BackendConfig {
-    /// The backend. It connects when it is first asked.
+    /// A task that reads overrides now and then from where `overrides_from` says, if it says anything:
+    /// hand it to a runtime. It ends with the limiter.
     ///
     /// # Errors
-    /// When a URL is malformed, a file of certificates cannot be read, or the build lacks a feature.
-    pub fn build(&self) -> Result<Arc<dyn Backend>, Error> {
-        match self {
-            Self::Memory(memory) => Ok(Arc::new(MemoryBackend::new(memory.max_keys))),
-            #[cfg(feature = "redis")]
-            Self::Redis(redis) => Ok(redis.remote.leased(redis.build()?)),
-            #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
-            Self::Database(database) => Ok(database.remote.leased(database.build()?)),
-            #[cfg(not(all(
-                feature = "redis",
-                any(feature = "postgres", feature = "mysql", feature = "sqlite")
-            )))]
-            other => match other {
-                Self::Redis(_) => Err(lacks("redis")),
-                _ => Err(lacks("postgres, mysql or sqlite")),
-            },
-        }
+    /// When that database backend cannot be made.
+    pub fn follow_overrides(
+        &self,
+        limiter: &RateLimiter,
+    ) -> Result<Option<BoxFuture<()>>, ConfigErrors> {
+        let Some(name) = &self.overrides_from else { return Ok(None) };
+        let mut databases = self.backends.iter().filter_map(|(known, backend)| match backend {
+            BackendConfig::Database(database) if known == name => Some(database),
+            _ => None,
+        });
+        let source = match databases.next() {
+            Some(database) => database.override_source(),
+            None => {
+                let remedy = "name a backend of kind \"database\"";
+                Err(Error::new("overrides_from", name, "it is no database", remedy))
+            }
+        };
+        let source = source.map_err(|error| self.one(error))?;
+        Ok(Some(Box::pin(limiter.follow_overrides(source, self.overrides_interval))))
     }
-}
 
-impl RemoteConfig {
-    /// The backend, and leases around it if they are configured.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "no backend has a server"))]
-    fn leased(&self, backend: impl Backend) -> Arc<dyn Backend> {
-        let Some(lot) = self.lease else { return Arc::new(backend) };
-        let mut leases = Leases::around(backend, lot);
-        if let Some(lifetime) = self.lease_lifetime {
-            leases = leases.lifetime(lifetime);
-        }
-        if let Some(keys) = self.lease_max_keys {
-            leases = leases.max_keys(keys);
-        }
-        Arc::new(leases)
+    /// The overrides that it names itself.
+    pub(super) fn overrides(&self) -> Result<Vec<Override>, ConfigErrors> {
+        let overrides = self.overrides.iter().map(OverrideConfig::to_override);
+        overrides.collect::<Result<_, _>>().map_err(|error| self.one(error))
     }
-}
 
-/// This build cannot have a backend of this kind.
-#[allow(dead_code, reason = "every kind may be built in")]
-fn lacks(feature: &str) -> Error {
-    let remedy = format!("enable the feature {feature} of actix-smart-ratelimit");
-    Error::new("kind", "", "this kind of backend is not built in", remedy)
-}
-
-#[cfg(not(feature = "redis"))]
-impl super::RedisConfig {
-    pub(super) fn check(&self) -> Result<(), Error> {
-        Err(lacks("redis"))
-    }
-}
-
-#[cfg(not(any(feature = "postgres", feature = "mysql", feature = "sqlite")))]
-impl super::DatabaseConfig {
-    pub(super) fn check(&self) -> Result<(), Error> {
-        Err(lacks("postgres, mysql or sqlite"))
+    pub(super) fn one(&self, error: Error) -> ConfigErrors {
+        let found = self.error_at(error.field().to_owned(), error);
+        ConfigErrors::one(found.origin().clone(), found.into())
     }
 }
