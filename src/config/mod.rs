@@ -49,11 +49,13 @@ mod condition;
 mod duration;
 mod env;
 mod errors;
+mod limits;
 mod middleware;
 mod multi;
 mod node;
 mod origin;
 mod overrides;
+mod place;
 mod provenance;
 mod read;
 #[cfg(feature = "config-reload")]
@@ -70,6 +72,8 @@ pub use backend::{
 pub use build::{NamedBackend, NamedBackends};
 pub use client_ip::ClientIpConfig;
 pub use condition::ConditionSpec;
+#[cfg(feature = "cli")]
+pub(crate) use duration::parse as parse_duration;
 pub use errors::{ConfigError, ConfigErrors};
 pub use middleware::MiddlewareConfig;
 pub use multi::{BreakerConfig, MultiConfig};

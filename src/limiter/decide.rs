@@ -221,7 +221,11 @@ impl RateLimiter {
 
 impl RateLimiter {
     /// The policies in force for a key, and its storage keys under them.
-    fn rules_and_keys(&self, plan: &Plan, key: &str) -> Result<(Arc<Rules>, Keys), Error> {
+    pub(super) fn rules_and_keys(
+        &self,
+        plan: &Plan,
+        key: &str,
+    ) -> Result<(Arc<Rules>, Keys), Error> {
         let mut keys = Keys::default();
         keys.begin(plan.prefix()).push_str(key);
         if keys.is_blank() {
