@@ -208,7 +208,8 @@ impl Scene {
             let took = begun.elapsed();
             assert!(
                 took <= most + overslept,
-                "not used again after {took:?} ({overslept:?} asleep)"
+                "not used again after {took:?} (overslept {overslept:?}): {:?}",
+                self.limiter.status().next()
             );
             self.limiter.check(&ample(OnError::Local), "works").await.unwrap();
             let asleep = Instant::now();
