@@ -12,7 +12,7 @@
 use std::{env, io, time::Duration};
 
 use actix_smart_ratelimit::{
-    Event, EventKind, Limit, Rate, RateLimiter,
+    Decision, Event, EventKind, Limit, Rate, RateLimiter,
     backend::{database::DatabaseBackend, multi::MultiBackend, redis::RedisBackend},
 };
 use actix_web::rt::time::{Instant, sleep};
@@ -54,7 +54,7 @@ async fn main() -> io::Result<()> {
             let begun = Instant::now();
             let outcome = limiter.check(&limit, "you").await.map_err(io::Error::other)?;
             slowest = slowest.max(begun.elapsed());
-            remaining = outcome.decision().map(|decision| decision.remaining());
+            remaining = outcome.decision().map(Decision::remaining);
             sleep(Duration::from_millis(20)).await;
         }
         let states: Vec<_> = limiter
