@@ -70,7 +70,6 @@ pub(super) enum Entry {
 /// A request whose store has yet to answer.
 pub(super) struct Waiting {
     gate: Arc<Gate>,
-    limiter: RateLimiter,
     fields: Arc<Fields>,
     outcome: Pin<Box<dyn Future<Output = Outcome>>>,
 }
@@ -161,12 +160,9 @@ impl Gate {
         let asked = Asked { plan: &self.plan, rules, cost, now };
         let deciding = limiter.decide(&asked, keys);
         match deciding {
-            Deciding::Ready(outcome) => {
-                Entry::Now(self.conclude(&outcome, request, limiter, fields))
-            }
+            Deciding::Ready(outcome) => Entry::Now(self.conclude(&outcome, request, fields)),
             Deciding::Waiting(outcome) => Entry::Waiting(Box::new(Waiting {
                 gate: self.clone(),
-                limiter: limiter.clone(),
                 fields: fields.clone(),
                 outcome,
             })),
@@ -197,7 +193,6 @@ impl Gate {
         &self,
         outcome: &Outcome,
         request: &HttpRequest,
-        limiter: &RateLimiter,
         fields: &Arc<Fields>,
     ) -> Admission {
         let info = match *outcome {
@@ -208,7 +203,7 @@ impl Gate {
             Outcome::Unavailable => return Admission::refused(refusal::unavailable()),
         };
         if !info.is_allowed() {
-            return self.beyond(info, request, limiter);
+            return self.beyond(info, request);
         }
         if self.plan.enforcement() == Enforcement::Shadow {
             return Admission::Granted(None);
@@ -216,32 +211,18 @@ impl Gate {
         Admission::Granted(Some(Pass::issue(info, request)))
     }
 
-    fn beyond(
-        &self,
-        info: RateLimitInfo,
-        request: &HttpRequest,
-        limiter: &RateLimiter,
-    ) -> Admission {
-        let decision = *info.decision();
-        let tell = |kind| limiter.emit(&Event::new(kind, self.plan.scope(), Some(&decision), None));
+    fn beyond(&self, info: RateLimitInfo, request: &HttpRequest) -> Admission {
         match self.plan.enforcement() {
             Enforcement::Block => {
-                tell(EventKind::Refused);
                 let pass = Pass::issue(info.clone(), request);
-                let refusal = Refusal::new(Reason::of(&decision), Some(info));
+                let refusal = Refusal::new(Reason::of(info.decision()), Some(info));
                 let mut response = refusal.response(request, self.rule.on_refused.as_ref());
                 pass.write_headers(response.headers_mut());
                 refusal.write_retry_after(response.headers_mut());
                 Admission::refused(response)
             }
-            Enforcement::Observe => {
-                tell(EventKind::Observed);
-                Admission::Granted(Some(Pass::issue(info, request)))
-            }
-            Enforcement::Shadow => {
-                tell(EventKind::Shadowed);
-                Admission::Granted(None)
-            }
+            Enforcement::Observe => Admission::Granted(Some(Pass::issue(info, request))),
+            Enforcement::Shadow => Admission::Granted(None),
         }
     }
 }
@@ -256,7 +237,7 @@ impl Terms {
 impl Waiting {
     pub(super) async fn finish(self, request: &HttpRequest) -> Admission {
         let outcome = self.outcome.await;
-        self.gate.conclude(&outcome, request, &self.limiter, &self.fields)
+        self.gate.conclude(&outcome, request, &self.fields)
     }
 
     /// The future of the outcome, and what is needed to conclude once it is there.
@@ -268,7 +249,7 @@ impl Waiting {
     }
 
     pub(super) fn conclude(&self, outcome: &Outcome, request: &HttpRequest) -> Admission {
-        self.gate.conclude(outcome, request, &self.limiter, &self.fields)
+        self.gate.conclude(outcome, request, &self.fields)
     }
 }
 

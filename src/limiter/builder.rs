@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use super::{Event, RateLimiter};
+use super::{Event, LogKeys, RateLimiter, observe::Logging};
 use crate::{
     Algorithm, Clock, Error, MemoryBackend, Rate,
     backend::{Backend, multi::BreakerSettings},
@@ -81,6 +81,7 @@ pub(super) struct Settings {
     pub(super) client_ip: ClientIp,
     pub(super) missing_address: MissingAddress,
     pub(super) clock: Clock,
+    pub(super) logging: Logging,
     pub(super) on_event: Option<Listener>,
 }
 
@@ -100,6 +101,7 @@ impl Default for Settings {
             client_ip: ClientIp::default(),
             missing_address: MissingAddress::Shared,
             clock: Clock::System,
+            logging: Logging::default(),
             on_event: None,
         }
     }
@@ -134,6 +136,12 @@ impl RateLimiterBuilder {
     /// backend of a million keys is registered as `memory`.
     pub fn backend(mut self, name: impl Into<String>, backend: impl Backend) -> Self {
         self.backends.push((name.into(), Arc::new(backend)));
+        self
+    }
+
+    /// Registers a backend of any kind that others may hold too.
+    pub fn shared_backend(mut self, name: impl Into<String>, backend: Arc<dyn Backend>) -> Self {
+        self.backends.push((name.into(), backend));
         self
     }
 
@@ -224,6 +232,19 @@ impl RateLimiterBuilder {
     /// The clock of the memory backend and of headers; the system's by default.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.settings.clock = clock;
+        self
+    }
+
+    /// How keys appear in logs; [`LogKeys::Hashed`] by default.
+    pub fn log_keys(mut self, keys: LogKeys) -> Self {
+        self.settings.logging.keys = keys;
+        self
+    }
+
+    /// How often refusals by one limit are logged: the first, and then one in every interval, with the
+    /// number of those that were left out. One second by default; `ZERO` logs every refusal.
+    pub fn log_every(mut self, interval: Duration) -> Self {
+        self.settings.logging.every = interval;
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use tracing::Instrument;
+
 use super::{Limit, OnError, Plan, RateLimiter, plan::Rules, storage_key::Keys};
 use crate::{
     Batch, Charge, Check, Decision, Error, Mode, Policy, Timestamp, Verdict,
@@ -92,7 +94,11 @@ impl RateLimiter {
         let mut batch = batch_of(&asked.rules.policies, asked.cost, asked.now, keys);
         let answer = match send(&**store.guard.backend(), &mut batch, mode) {
             Progress::Done if asked.rules.are_answered_by(batch.verdict()) => {
-                return Deciding::Ready(Outcome::of(batch.verdict()));
+                let outcome = Outcome::of(batch.verdict());
+                if mode == Mode::Charge {
+                    self.observe(asked.plan, &outcome, keys);
+                }
+                return Deciding::Ready(outcome);
             }
             Progress::Done => {
                 drop(batch);
@@ -110,7 +116,13 @@ impl RateLimiter {
             cost: asked.cost,
             keys: std::mem::take(keys),
         };
-        Deciding::Waiting(Box::pin(waiting.outcome(ticket, answer, mode)))
+        let span = tracing::debug_span!(
+            target: super::TARGET,
+            "rate limit",
+            scope = asked.plan.scope(),
+            backend = store.guard.name()
+        );
+        Deciding::Waiting(Box::pin(waiting.outcome(ticket, answer, mode).instrument(span)))
     }
 
     /// Decides as `on_error` says.
@@ -123,8 +135,10 @@ impl RateLimiter {
         mode: Mode,
     ) -> Outcome {
         let Asked { plan, rules, cost, .. } = asked;
+        #[cfg(feature = "metrics")]
+        super::meters::count_fault(self.0.stores[plan.backend()].guard.name(), error);
         self.tell_away(&self.0.stores[plan.backend()], plan.scope(), error);
-        match plan.on_error() {
+        let outcome = match plan.on_error() {
             OnError::Allow => Outcome::Unlimited,
             OnError::Deny => Outcome::Unavailable,
             OnError::Local => {
@@ -135,7 +149,11 @@ impl RateLimiter {
                     Progress::Pending(_) => Outcome::Unavailable,
                 }
             }
+        };
+        if mode == Mode::Charge {
+            self.observe(plan, &outcome, keys);
         }
+        outcome
     }
 
     /// Takes the limit's cost for `key`, for code that limits something else than a request.
@@ -203,7 +221,11 @@ impl RateLimiter {
 
 impl RateLimiter {
     /// The policies in force for a key, and its storage keys under them.
-    fn rules_and_keys(&self, plan: &Plan, key: &str) -> Result<(Arc<Rules>, Keys), Error> {
+    pub(super) fn rules_and_keys(
+        &self,
+        plan: &Plan,
+        key: &str,
+    ) -> Result<(Arc<Rules>, Keys), Error> {
         let mut keys = Keys::default();
         keys.begin(plan.prefix()).push_str(key);
         if keys.is_blank() {
@@ -247,10 +269,19 @@ impl Waiting {
         let Self { limiter, plan, rules, cost, keys } = &self;
         let store = &limiter.0.stores[plan.backend()];
         let patience = tokio::time::sleep(limiter.0.settings.deadline);
-        match store.guard.wait(ticket, answer, rules.policies.len(), patience).await {
+        #[cfg(feature = "metrics")]
+        let since = crate::Clock::System.now();
+        let answer = store.guard.wait(ticket, answer, rules.policies.len(), patience).await;
+        #[cfg(feature = "metrics")]
+        plan.meters(limiter).waited(crate::Clock::System.now().since(since));
+        match answer {
             Ok(verdict) => {
                 limiter.tell_back(store);
-                Outcome::of(&verdict)
+                let outcome = Outcome::of(&verdict);
+                if mode == Mode::Charge {
+                    limiter.observe(plan, &outcome, keys);
+                }
+                outcome
             }
             Err(error) => {
                 let asked = Asked { plan, rules, cost: *cost, now: limiter.now() };

@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     rules: Arc<Rules>,
     backend: usize,
     on_error: OnError,
+    #[cfg(feature = "metrics")]
+    pub(super) meters: std::sync::OnceLock<Arc<super::meters::Meters>>,
 }
 
 /// Policies with the endings of their storage keys.
@@ -52,7 +54,15 @@ impl Plan {
         );
         rules.validate(&*limiter.0.backends[backend].1, limit.cost).map_err(at_scope)?;
         let on_error = limit.on_error.unwrap_or(settings.on_error);
-        Ok(Self { limit: limit.clone(), prefix, rules, backend, on_error })
+        Ok(Self {
+            limit: limit.clone(),
+            prefix,
+            rules,
+            backend,
+            on_error,
+            #[cfg(feature = "metrics")]
+            meters: std::sync::OnceLock::new(),
+        })
     }
 
     /// The policies at other rates, chosen for one request.

@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn every_history_of_seven_steps_is_lawful() {
-        let mut history = vec![0; 7];
+        let mut history = [0; 7];
         loop {
             let news: Vec<_> = history.iter().map(|index| ALL[*index]).collect();
             run(&news, 2, 2);

@@ -1,0 +1,65 @@
+//! Where a configuration comes from: its file, its variables, the origin of each field.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
+};
+
+use super::{ConfigError, ConfigErrors, Origin, env, source};
+
+/// What is known about a configuration besides what it says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Provenance {
+    pub(super) sources: Sources,
+    /// Where each field was written.
+    pub(super) origins: BTreeMap<String, Origin>,
+    pub(super) warnings: Vec<ConfigError>,
+    /// What stands for the text of the file.
+    pub(super) fingerprint: u64,
+}
+
+/// What stands for a text, or for why there is none, so that a change is noticed without keeping it:
+/// there may be secrets in it.
+pub(super) fn fingerprint(text: &Result<String, ConfigErrors>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.as_ref().map_err(ToString::to_string).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a configuration is read from.
+#[derive(Clone, Default)]
+pub(super) struct Sources {
+    pub(super) path: Option<PathBuf>,
+    /// Those of the environment that are about us.
+    variables: Vec<(OsString, OsString)>,
+}
+
+impl Sources {
+    pub(super) fn new(
+        path: Option<PathBuf>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let variables = variables.into_iter().filter(|(name, _)| env::is_ours(name));
+        Self { path, variables: variables.collect() }
+    }
+
+    /// The text of the file; empty without one.
+    pub(super) fn text(&self) -> Result<String, ConfigErrors> {
+        self.path.as_ref().map_or_else(|| Ok(String::new()), |path| source::read(path))
+    }
+
+    pub(super) fn variables(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.variables.iter().cloned()
+    }
+}
+
+/// Values of variables may be secrets.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.variables.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Sources").field("path", &self.path).field("variables", &names).finish()
+    }
+}
