@@ -38,7 +38,7 @@ use std::{ffi::OsString, path::Path, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use self::provenance::{Provenance, Sources};
+use self::provenance::{Place, Provenance, Sources};
 use crate::{Algorithm, Headers, MemoryBackend, MissingAddress, OnError, Rate};
 
 mod backend;
@@ -60,6 +60,7 @@ mod read;
 mod reload;
 mod rule;
 mod secret;
+mod serve;
 mod show;
 mod source;
 mod words;
@@ -79,6 +80,7 @@ pub use overrides::OverrideConfig;
 pub use reload::{Reloaded, Reloader};
 pub use rule::{RuleConfig, TiersConfig};
 pub use secret::Secret;
+pub use serve::{Proxy, ServeConfig};
 
 /// Everything that can be configured without code.
 ///
@@ -131,6 +133,8 @@ pub struct Config {
     pub client_ip: ClientIpConfig,
     /// What the middleware limits.
     pub middleware: MiddlewareConfig,
+    /// The service that decides for proxies.
+    pub serve: ServeConfig,
     /// Other rates for some keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<OverrideConfig>,
@@ -158,6 +162,7 @@ impl Default for Config {
             breaker: BreakerConfig::default(),
             client_ip: ClientIpConfig::default(),
             middleware: MiddlewareConfig::default(),
+            serve: ServeConfig::default(),
             overrides: Vec::new(),
             provenance: Provenance::default(),
         }
@@ -173,7 +178,7 @@ impl Config {
     pub fn discover() -> Result<Self, ConfigErrors> {
         match std::env::var_os(env::FILE) {
             Some(path) => Self::load(path),
-            None => Self::of(Sources::new(None, std::env::vars_os())),
+            None => Self::of(Sources::new(Place::Text("".into()), std::env::vars_os())),
         }
     }
 
@@ -193,7 +198,7 @@ impl Config {
         path: impl AsRef<Path>,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigErrors> {
-        Self::of(Sources::new(Some(path.as_ref().to_owned()), variables))
+        Self::of(Sources::new(Place::File(path.as_ref().to_owned()), variables))
     }
 
     /// A TOML document, without any variable.
@@ -201,7 +206,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong in it.
     pub fn from_toml_str(text: &str) -> Result<Self, ConfigErrors> {
-        Self::layered(Sources::default(), text)
+        Self::of(Sources::new(Place::Text(text.into()), []))
     }
 
     /// What looks like a slip but may be meant.
@@ -226,11 +231,11 @@ impl Config {
     /// The file that it was read from, if there is one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.provenance.sources.path.as_deref()
+        self.provenance.sources.path()
     }
 
     fn of(sources: Sources) -> Result<Self, ConfigErrors> {
-        let text = sources.text();
+        let text = sources.text().unwrap_or_else(|| Ok(String::new()));
         let fingerprint = provenance::fingerprint(&text);
         let mut config = Self::layered(sources, &text?)?;
         config.provenance.fingerprint = fingerprint;
@@ -238,7 +243,7 @@ impl Config {
     }
 
     fn layered(sources: Sources, text: &str) -> Result<Self, ConfigErrors> {
-        let mut table = match node::parse(text, sources.path.as_deref()) {
+        let mut table = match node::parse(text, sources.path()) {
             Ok(table) => table,
             Err(errors) => {
                 ConfigErrors::of(errors)?;
@@ -291,6 +296,7 @@ impl Config {
             breaker: section.table("breaker", BreakerConfig::read).unwrap_or_default(),
             client_ip: section.table("client_ip", ClientIpConfig::read).unwrap_or_default(),
             middleware: section.table("middleware", MiddlewareConfig::read).unwrap_or_default(),
+            serve: section.table("serve", ServeConfig::read).unwrap_or_default(),
             overrides: section.each("overrides", OverrideConfig::read),
             provenance: Provenance::default(),
         }
