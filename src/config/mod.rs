@@ -273,7 +273,6 @@ impl Config {
         let default = Self::default();
         let deadlines = Duration::from_millis(1)..=Duration::from_secs(10);
         let intervals = Duration::from_millis(100)..=Duration::from_secs(86_400);
-        let profiles: Option<Vec<words::Profile>> = section.list("headers");
         Self {
             enabled: section.get("enabled", default.enabled),
             backend: section.optional("backend"),
@@ -286,7 +285,9 @@ impl Config {
                 .number("local_max_keys", 1..=1_000_000_000)
                 .unwrap_or(default.local_max_keys),
             local_share: section.number("local_share", 1..=100_000).unwrap_or(default.local_share),
-            headers: profiles.map_or(default.headers, |all| words::Profile::headers(&all)),
+            headers: section
+                .list("headers")
+                .map_or(default.headers, |profiles| words::Profile::headers(&profiles)),
             missing_address: section.get("missing_address", default.missing_address),
             overrides_from: section.optional("overrides_from"),
             overrides_interval: section
