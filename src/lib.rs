@@ -60,6 +60,8 @@
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;

@@ -28,7 +28,8 @@ pub(super) fn read(value: &Value, range: &RangeInclusive<Duration>) -> Result<Du
     }
 }
 
-fn parse(text: &str) -> Option<Duration> {
+/// Reads a duration as configuration writes it.
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

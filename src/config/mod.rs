@@ -34,7 +34,7 @@
 //! Whatever is wrong is told at once, each with its place, field, value, reason and remedy, and
 //! passwords in URLs are masked wherever a configuration is printed.
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -49,11 +49,13 @@ mod condition;
 mod duration;
 mod env;
 mod errors;
+mod limits;
 mod middleware;
 mod multi;
 mod node;
 mod origin;
 mod overrides;
+mod place;
 mod provenance;
 mod read;
 #[cfg(feature = "config-reload")]
@@ -71,6 +73,8 @@ pub use backend::{
 pub use build::{NamedBackend, NamedBackends};
 pub use client_ip::ClientIpConfig;
 pub use condition::ConditionSpec;
+#[cfg(feature = "cli")]
+pub(crate) use duration::parse as parse_duration;
 pub use errors::{ConfigError, ConfigErrors};
 pub use middleware::MiddlewareConfig;
 pub use multi::{BreakerConfig, MultiConfig};
@@ -238,6 +242,7 @@ impl Config {
         let text = sources.text().unwrap_or_else(|| Ok(String::new()));
         let fingerprint = provenance::fingerprint(&text);
         let mut config = Self::layered(sources, &text?)?;
+        config.provenance.as_read = Some(Arc::new(config.clone()));
         config.provenance.fingerprint = fingerprint;
         Ok(config)
     }

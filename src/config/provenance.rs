@@ -9,15 +9,17 @@ use std::{
     sync::Arc,
 };
 
-use super::{ConfigError, ConfigErrors, Origin, env, source};
+use super::{Config, ConfigError, ConfigErrors, Origin, env, source};
 
 /// What is known about a configuration besides what it says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Provenance {
     pub(super) sources: Sources,
     /// Where each field was written.
     pub(super) origins: BTreeMap<String, Origin>,
     pub(super) warnings: Vec<ConfigError>,
+    /// What was read, before code changed anything.
+    pub(super) as_read: Option<Arc<Config>>,
     /// What stands for the text of the file.
     pub(super) fingerprint: u64,
 }
@@ -76,6 +78,15 @@ impl Sources {
 
     pub(super) fn variables(&self) -> impl Iterator<Item = (OsString, OsString)> {
         self.variables.iter().cloned()
+    }
+}
+
+impl fmt::Debug for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provenance")
+            .field("sources", &self.sources)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
     }
 }
 

@@ -221,7 +221,11 @@ impl RateLimiter {
 
 impl RateLimiter {
     /// The policies in force for a key, and its storage keys under them.
-    fn rules_and_keys(&self, plan: &Plan, key: &str) -> Result<(Arc<Rules>, Keys), Error> {
+    pub(super) fn rules_and_keys(
+        &self,
+        plan: &Plan,
+        key: &str,
+    ) -> Result<(Arc<Rules>, Keys), Error> {
         let mut keys = Keys::default();
         keys.begin(plan.prefix()).push_str(key);
         if keys.is_blank() {
@@ -264,10 +268,10 @@ impl Waiting {
     ) -> Outcome {
         let Self { limiter, plan, rules, cost, keys } = &self;
         let store = &limiter.0.stores[plan.backend()];
-        let deadline = limiter.0.settings.deadline;
+        let patience = tokio::time::sleep(limiter.0.settings.deadline);
         #[cfg(feature = "metrics")]
         let since = crate::Clock::System.now();
-        let answer = store.guard.wait(ticket, answer, rules.policies.len(), deadline).await;
+        let answer = store.guard.wait(ticket, answer, rules.policies.len(), patience).await;
         #[cfg(feature = "metrics")]
         plan.meters(limiter).waited(crate::Clock::System.now().since(since));
         match answer {

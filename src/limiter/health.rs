@@ -53,7 +53,9 @@ impl HealthReport {
 }
 
 impl BackendHealth {
-    fn to_json(&self) -> Value {
+    /// What [`HealthReport::to_json`] tells of it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let (round_trip, warnings, error) = match &self.found {
             Ok(health) => (json!(health.round_trip_micros), json!(health.warnings), Value::Null),
             Err(error) => {

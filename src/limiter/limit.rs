@@ -70,6 +70,12 @@ impl Limit {
         &self.scope
     }
 
+    /// The name of the backend that keeps the counters, if it is not the limiter's default one.
+    #[must_use]
+    pub fn backend_name(&self) -> Option<&str> {
+        self.backend.as_deref()
+    }
+
     /// Names the counters otherwise.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = scope.into();

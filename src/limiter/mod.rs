@@ -33,6 +33,7 @@ mod sampler;
 mod select;
 mod storage_key;
 mod store;
+mod stored;
 
 pub use builder::{Headers, MissingAddress, OnError, RateLimiterBuilder};
 pub(crate) use decide::{Asked, Deciding};

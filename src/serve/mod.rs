@@ -45,18 +45,30 @@ pub enum ServeError {
     Server(io::Error),
 }
 
+/// Serves as configured until SIGTERM or SIGINT, on a runtime of its own. `ready` is called when it
+/// listens.
+///
+/// # Errors
+/// When the configuration is wrong, an address cannot be listened at, or the server fails.
+pub fn serve(config: &Config, ready: impl FnOnce(&DecisionService)) -> Result<(), ServeError> {
+    actix_web::rt::System::new().block_on(async {
+        let service = DecisionService::bind(config)?;
+        ready(&service);
+        service.run().await
+    })
+}
+
 /// A service that listens but does not answer yet.
 ///
 /// ```no_run
 /// use actix_smart_ratelimit::{config::Config, serve::DecisionService};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = Config::load("ratelimit.toml")?;
-/// actix_web::rt::System::new().block_on(async {
-///     let service = DecisionService::bind(&config)?;
-///     println!("listening at {:?}", service.addresses());
-///     service.run().await
-/// })?;
+/// let service = DecisionService::bind(&config)?;
+/// println!("listening at {:?}", service.addresses());
+/// service.run().await?;
 /// # Ok(())
 /// # }
 /// ```

@@ -119,6 +119,14 @@ impl DatabaseBackend {
         cleanup.run(self.door.get_ref(), progress).await
     }
 
+    /// Removes one batch of rows that are of no use any more: fewer than its size when there are no more.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was removed.
+    pub async fn clean_batch(&self, cleanup: &Cleanup) -> Result<Cleaned, BackendError> {
+        cleanup.run_once(self.door.get_ref()).await
+    }
+
     /// A task that removes what is expired at every interval, for ever: hand it to a runtime. A failure
     /// is logged, and the next interval waited for.
     ///

@@ -109,7 +109,8 @@ impl Reloader {
             self.limiter.set_overrides(overrides).map_err(|error| config.one(error))?;
         }
         self.limiter.set_enabled(config.enabled);
-        Ok(Reloaded { needs_restart: restart::needed(&self.running, &config) })
+        let read = self.running.provenance.as_read.as_ref().unwrap_or(&self.running);
+        Ok(Reloaded { needs_restart: restart::needed(read, &config) })
     }
 
     /// A task that reloads whenever the file changes, and on the signal SIGHUP: hand it to a runtime.

@@ -65,6 +65,9 @@ async fn inspect(direct: &Direct, key: &str) -> Result<Vec<StoredState>, Backend
     if periods.is_empty() {
         names.extend(windows(direct, key).await?);
     }
+    // Windows of different lengths may begin together, and have one key then.
+    names.sort_unstable();
+    names.dedup();
     let mut states = Vec::new();
     for found in join_all(names.iter().map(|name| look(direct, name))).await {
         // A key that looks like a window of this one may be another's.
