@@ -33,6 +33,8 @@
 //! | run behind proxies | [`net::ClientIp`] |
 //! | ask in a handler how its request stands | [`RateLimitInfo`] |
 //! | share counters between processes | `backend::redis`, `backend::database`, [`backend::wrap`] |
+//! | have another store take over | [`backend::multi`] |
+//! | configure it all by a file | `config::Config` |
 //! | keep counters elsewhere | [`backend::Backend`] |
 //! | count in a way of your own | [`CustomAlgorithm`] |
 //!
@@ -53,14 +55,25 @@
 //! | `redis-cluster` | the same in a Redis Cluster |
 //! | `redis-tls` | the same over encrypted connections |
 //! | `postgres`, `mysql`, `sqlite` | counters in a database: `backend::database` |
+//! | `config` | one TOML file and variables of the environment: `config::Config` |
+//! | `config-reload` | rules and limits that follow their file: `config::Reloader` |
+//! | `serve` | a service that decides for nginx, Traefik and Caddy: `serve::DecisionService` |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
+#[cfg(feature = "config")]
+pub mod config;
 mod http;
 mod key;
 mod limiter;
+#[cfg(any(feature = "redis", feature = "config"))]
+mod masked;
 pub mod net;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
@@ -73,14 +86,16 @@ pub use actix_smart_ratelimit_macros::{rate, rate_limit};
 pub use backend::MemoryBackend;
 pub use clock::{Clock, ManualClock};
 pub use http::{
-    Condition, RateLimit, RateLimitInfo, RateLimitService, Reason, Refusal, Rule, Tiers, preset,
+    Condition, LiveRateLimit, RateLimit, RateLimitInfo, RateLimitService, Reason, Refusal, Rule,
+    Tiers, preset,
 };
 #[cfg(feature = "jwt")]
 pub use key::JwtVerifier;
 pub use key::{IntoKey, Key, KeyFn, KeyValue, RateLimitUser, client_ip, key_of};
 pub use limiter::{
-    Enforcement, Event, EventKind, Headers, Limit, MissingAddress, OnError, Outcome, RateLimiter,
-    RateLimiterBuilder, Rates, ResetError,
+    BackendHealth, Enforcement, Event, EventKind, Headers, HealthCheck, HealthReport, Limit,
+    LogKeys, MissingAddress, OnError, Outcome, Override, RateLimiter, RateLimiterBuilder, Rates,
+    ResetError,
 };
 
 /// What the code written by the attribute names. Not for use by hand: it changes without notice.
@@ -122,4 +137,6 @@ mod pages {
     mod redis {}
     #[doc = include_str!("../docs/database.md")]
     mod database {}
+    #[doc = include_str!("../docs/failover.md")]
+    mod failover {}
 }

@@ -158,8 +158,8 @@ fn nothing_that_ships_needs_the_kit_for_tests() {
 }
 
 #[test]
-fn only_keys_http_and_the_kit_for_tests_know_actix() {
-    let allowed = ["src/key/", "src/http/", "src/test_util/"];
+fn only_keys_and_what_is_above_them_know_actix() {
+    let allowed = ["src/key/", "src/http/", "src/config/", "src/serve/", "src/test_util/"];
     for source in sources("src") {
         let is_allowed = allowed.iter().any(|folder| source.path.starts_with(folder));
         // The code of the attribute names its trait by the root.
@@ -194,10 +194,24 @@ fn time_is_read_in_one_place() {
 }
 
 #[test]
-fn nothing_reads_the_environment() {
-    for folder in ["src", "core/src", "macros/src"] {
-        assert_without(folder, &["std::env", "env::var"], &[]);
+fn configuration_alone_reads_the_environment() {
+    let reads = ["std::env", "env::var"];
+    let allowed = ["src/config/mod.rs", "src/bin/ratelimit.rs"];
+    assert_without("src", &reads, &allowed);
+    for folder in ["core/src", "macros/src"] {
+        assert_without(folder, &reads, &[]);
     }
+}
+
+#[test]
+fn nothing_below_configuration_knows_it() {
+    for folder in ["src/backend", "src/net", "src/limiter", "src/key", "src/http"] {
+        assert_uses_no(folder, &["config", "serve", "cli"]);
+    }
+    assert_uses_no("src/config", &["serve", "cli", "test_util"]);
+    assert_uses_no("src/serve", &["cli", "test_util"]);
+    assert_uses_no("src/test_util", &["cli"]);
+    assert_uses_no("src/cli", &["test_util"]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use support::{
         asking::{cause, check, left},
     },
     ports::free_port,
+    proxy::{ChaosProxy, Mode},
     redis::wait_until,
 };
 
@@ -75,6 +76,34 @@ async fn while_a_server_is_away_nobody_waits_and_when_it_is_back_it_serves() {
     server.restart();
     decides_again(&backend).await;
     assert_eq!(left(&backend, "k", &policy).await, 10);
+}
+
+#[actix_web::test]
+async fn connections_that_were_cut_are_replaced_though_nobody_but_probes_asks() {
+    let server = PostgresServer::shared();
+    let url = server.database();
+    DatabaseBackend::connect(&url).unwrap().migrate().await.unwrap();
+    let proxy = ChaosProxy::to(server.address());
+    let url = url.replace(&server.address().to_string(), &proxy.address().to_string());
+    let builder = DatabaseBackend::builder(url).deadline(Duration::from_secs(20));
+    let backend = builder.connect_deadline(Duration::from_millis(200)).build().unwrap();
+    let policy = gcra(1_000_000);
+    let keys: Vec<_> = (0..40).map(|key| format!("k{key}")).collect();
+    for round in 0..12 {
+        // On all connections.
+        decides_again(&backend).await;
+        join_all(keys.iter().map(|key| check(&backend, key, &policy, 1))).await;
+        proxy.set(Mode::Refuse);
+        proxy.cut();
+        assert!(backend.health().await.is_err());
+        proxy.set(Mode::Pass);
+        let mut failures = 0;
+        while let Err(error) = backend.health().await {
+            failures += 1;
+            assert!(failures < 60, "round {round}: {error:?}");
+            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 #[actix_web::test]

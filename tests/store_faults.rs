@@ -12,7 +12,7 @@ use std::{
 };
 
 use actix_smart_ratelimit::{
-    EventKind::{Refused, StoreAway},
+    EventKind::{FallbackOn, Opened, Refused, StoreAway},
     Limit, MemoryBackend,
     OnError::{self, Allow, Deny, Local},
     Outcome, RateLimiter, Rule,
@@ -35,6 +35,12 @@ fn faults() -> Vec<Mood> {
         .into_iter()
         .flat_map(|kind| [Fate::NotCharged, Fate::Unknown].map(|fate| Mood::Fails(kind, fate)));
     failing.chain([Mood::Silent, Mood::DecidesNothing, Mood::SaysDone]).collect()
+}
+
+/// Whether a fault is about the whole store, and not perhaps about one key or limit.
+fn is_of_the_store(mood: Mood) -> bool {
+    use ErrorKind::{Timeout, Unavailable, Unreachable};
+    matches!(mood, Mood::Silent | Mood::Fails(Unreachable | Timeout | Unavailable, _))
 }
 
 /// A limiter whose only store is this one, with its events.
@@ -72,7 +78,10 @@ async fn while_the_store_cannot_decide_the_same_limits_are_kept_in_memory() {
         }
         assert_eq!(send(&app, from("192.0.2.2", "/")).await.remaining(), Some(2));
         assert_eq!((remote.asked(), remote.waiting()), (5, 0));
-        let expected = [StoreAway, StoreAway, StoreAway, StoreAway, Refused, StoreAway];
+        let mut expected = vec![FallbackOn];
+        expected.extend([StoreAway, StoreAway, StoreAway, StoreAway, Refused]);
+        // The fifth failure in a row.
+        expected.extend(is_of_the_store(mood).then_some(Opened).into_iter().chain([StoreAway]));
         assert_eq!(events.kinds(), expected, "{mood:?}");
     }
 }
@@ -88,7 +97,7 @@ async fn allow_lets_everything_pass_without_fields() {
             let answer = send(&app, get("/")).await;
             assert_eq!((answer.status, answer.limit_fields()), (200, vec![]), "{mood:?}");
         }
-        assert_eq!(events.kinds(), [StoreAway; 3]);
+        assert_eq!(events.kinds(), [FallbackOn, StoreAway, StoreAway, StoreAway]);
     }
 }
 
@@ -103,7 +112,7 @@ async fn deny_answers_503_with_retry_after_and_says_nothing_of_the_store() {
         assert_eq!((answer.status, answer.retry_after()), (503, Some(1)), "{mood:?}");
         assert_eq!(answer.limit_fields(), ["retry-after"]);
         assert_eq!(answer.body, "Service temporarily unavailable. Please try again later.");
-        assert_eq!(events.kinds(), [StoreAway]);
+        assert_eq!(events.kinds(), [FallbackOn, StoreAway]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `KeySpec`: the words that say whom to count, as the attribute and configuration write them.
 
-use core::str::FromStr;
+use core::{fmt, str::FromStr};
 
 use crate::error::{Error, nearest, shown};
 
@@ -65,6 +65,48 @@ impl KeySpec {
     #[must_use]
     pub fn parts(&self) -> &[KeyPart] {
         &self.parts
+    }
+}
+
+impl From<KeyPart> for KeySpec {
+    fn from(part: KeyPart) -> Self {
+        Self { parts: vec![part] }
+    }
+}
+
+/// Writes the words that it is read from.
+impl fmt::Display for KeySpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, part) in self.parts.iter().enumerate() {
+            if index > 0 {
+                f.write_str("+")?;
+            }
+            part.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for KeyPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip => f.write_str("ip"),
+            Self::User => f.write_str("user"),
+            Self::UserOrIp => f.write_str("user_or_ip"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Query(name) => write!(f, "query:{name}"),
+            Self::Path(name) => write!(f, "path:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Session => f.write_str("session"),
+            Self::Jwt(claim) => write!(f, "jwt:{claim}"),
+            Self::UnverifiedJwt(claim) => write!(f, "unverified_jwt:{claim}"),
+            Self::ApiKey => f.write_str("api_key"),
+            Self::Tenant => f.write_str("tenant"),
+            Self::Device => f.write_str("device"),
+            Self::Geo => f.write_str("geo"),
+            Self::Global(None) => f.write_str("global"),
+            Self::Global(Some(name)) => write!(f, "global:{name}"),
+        }
     }
 }
 

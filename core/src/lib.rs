@@ -34,6 +34,7 @@ mod key;
 mod policy;
 mod rate;
 mod settle;
+mod share;
 mod time;
 
 pub use algorithm::{Algorithm, Cell, CustomAlgorithm, Entries, EntryLog, Step, WindowStart};

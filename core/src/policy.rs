@@ -112,6 +112,11 @@ impl Policy {
         Self { shape, spoken, count_refused, state_tag }
     }
 
+    /// The same, under the same name, but for its transition.
+    pub(crate) fn with_shape(&self, shape: Shape) -> Self {
+        Self::of(shape, self.spoken, self.count_refused)
+    }
+
     /// The transition.
     #[inline]
     #[must_use]

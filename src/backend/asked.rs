@@ -27,8 +27,9 @@ impl Asked {
         Self { mode, checks: batch.checks().iter().map(own).collect() }
     }
 
-    pub(in crate::backend) fn batch(&self) -> Batch<'_> {
-        let mut batch = Batch::new(Timestamp::ZERO);
+    /// The batch as it was, asked at another time of the caller's clock.
+    pub(in crate::backend) fn batch_at(&self, now: Timestamp) -> Batch<'_> {
+        let mut batch = Batch::new(now);
         for OwnedCheck { key, policy, cost } in &self.checks {
             // They were a batch before.
             let _ = batch.push(Check { key, policy, cost: *cost });

@@ -36,6 +36,21 @@ pub enum ErrorKind {
     Unsupported,
 }
 
+impl ErrorKind {
+    /// Its name, as metrics have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Protocol => "protocol",
+            Self::Setup => "setup",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
 /// Whether the permits of a failed check were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
@@ -69,7 +84,6 @@ impl BackendError {
     }
 
     /// The same error, told of a check of which it is known whether its permits were taken.
-    #[cfg(feature = "redis")]
     pub(super) fn with_fate(self, fate: Fate) -> Self {
         Self { fate, ..self }
     }

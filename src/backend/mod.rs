@@ -6,24 +6,31 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use self::multi::{MemberStatus, Watcher};
 use crate::{Batch, Charge, Error, Policy, Verdict};
 
-#[cfg(any(feature = "redis", feature = "database"))]
 mod asked;
+pub(crate) mod breaker;
+mod counter;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub mod database;
 mod error;
 mod hash;
 pub mod memory;
+pub mod multi;
 mod noted;
+mod overrides;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod refusal;
 mod seqlock;
+mod upkeep;
 pub mod wrap;
 
 pub use error::{BackendError, ErrorKind, Fate};
 pub use memory::MemoryBackend;
+pub use overrides::{OverrideRow, OverrideSource};
+pub use upkeep::{Listing, StoredState, StoredValue, Upkeep};
 
 /// A boxed future, for answers that have to wait for a store.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -80,8 +87,27 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
         let _ = (policy, cost);
         Ok(())
     }
+
+    /// The stores behind this one that it watches itself, each with a circuit breaker. None where it is
+    /// one store: then the limiter watches it.
+    fn members(&self) -> Vec<MemberStatus> {
+        Vec::new()
+    }
+
+    /// Introduces somebody who asks this backend. One with [`members`](Self::members) tells them of
+    /// every change of those, and decides within their deadline.
+    fn watch(&self, watcher: &Watcher) {
+        let _ = watcher;
+    }
+
+    /// What an operator can ask beside decisions. By default nothing: a store that keeps no keys has
+    /// none to show.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
+    }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<B: Backend + ?Sized> Backend for Arc<B> {
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
         (**self).check(batch)
@@ -109,6 +135,18 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         (**self).validate(policy, cost)
+    }
+
+    fn members(&self) -> Vec<MemberStatus> {
+        (**self).members()
+    }
+
+    fn watch(&self, watcher: &Watcher) {
+        (**self).watch(watcher);
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        (**self).upkeep()
     }
 }
 
@@ -141,4 +179,19 @@ pub struct Stats {
     pub refused_locally: u64,
     /// Checks that [`Leases`](wrap::Leases) admitted without asking their store.
     pub leased: u64,
+}
+
+impl Stats {
+    /// The sums of both.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            keys: self.keys.saturating_add(other.keys),
+            max_keys: self.max_keys.saturating_add(other.max_keys),
+            evicted_live: self.evicted_live.saturating_add(other.evicted_live),
+            bytes: self.bytes.saturating_add(other.bytes),
+            round_trips: self.round_trips.saturating_add(other.round_trips),
+            refused_locally: self.refused_locally.saturating_add(other.refused_locally),
+            leased: self.leased.saturating_add(other.leased),
+        }
+    }
 }

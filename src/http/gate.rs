@@ -1,8 +1,9 @@
 //! The way in, for middleware and attribute alike: from a request to a pass or a refusal.
 
-use std::{cell::Cell, future::Future, pin::Pin, sync::Arc};
+use std::{cell::Cell, collections::HashMap, future::Future, pin::Pin, sync::Arc};
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::header::HeaderMap};
+use parking_lot::RwLock;
 
 use super::{
     RateLimitInfo, Rule,
@@ -12,8 +13,11 @@ use super::{
 use crate::{
     Enforcement, Error, Event, EventKind, MissingAddress, Outcome, RateLimiter,
     key::Subject,
-    limiter::{Asked, Deciding, Keys, Plan, Rules, guarded},
+    limiter::{Asked, Change, Deciding, Keys, Plan, Rules, guarded},
 };
+
+/// Different overrides whose header fields a rule keeps; far more than are ever in force.
+const MOST_OVERRIDDEN: usize = 1_024;
 
 thread_local! {
     /// The buffer that each thread writes its keys into.
@@ -25,6 +29,15 @@ thread_local! {
 pub(super) struct Gate {
     pub(super) rule: Rule,
     plan: Arc<Plan>,
+    terms: Terms,
+    /// What overrides make of the rule, by what they say; `None` where the backend cannot keep it.
+    overridden: RwLock<HashMap<Change, Option<Terms>>>,
+}
+
+/// Policies with their header fields.
+#[derive(Clone, Debug)]
+struct Terms {
+    rules: Arc<Rules>,
     fields: Arc<Fields>,
 }
 
@@ -57,7 +70,6 @@ pub(super) enum Entry {
 /// A request whose store has yet to answer.
 pub(super) struct Waiting {
     gate: Arc<Gate>,
-    limiter: RateLimiter,
     fields: Arc<Fields>,
     outcome: Pin<Box<dyn Future<Output = Outcome>>>,
 }
@@ -67,8 +79,8 @@ impl Gate {
         let scope = rule.limit().name();
         rule.key.validate().map_err(|error| error.at(format!("{scope}.key")))?;
         let plan = Arc::new(limiter.plan(rule.limit())?);
-        let fields = Arc::new(Fields::new(plan.scope(), plan.rules(), limiter.headers()));
-        Ok(Self { rule, plan, fields })
+        let terms = Terms::new(plan.rules().clone(), &plan, limiter);
+        Ok(Self { rule, plan, terms, overridden: RwLock::default() })
     }
 
     /// Asks about a request, of which nothing but the head is looked at.
@@ -77,52 +89,80 @@ impl Gate {
         if !limiter.is_enabled() || self.is_skipped(request) {
             return Entry::Now(Admission::Granted(None));
         }
-        match &self.rule.rates_by {
-            None => self.ask(request, limiter, self.plan.rules(), &self.fields),
-            Some(rates_by) => {
-                let rates = guarded(|| rates_by(request)).unwrap_or_default();
-                match self.plan.rules_at(&rates.0, limiter) {
-                    Ok(rules) => {
-                        let fields = Fields::new(self.plan.scope(), &rules, limiter.headers());
-                        self.ask(request, limiter, &rules, &Arc::new(fields))
-                    }
-                    Err(error) => {
-                        let response = refusal::misconfigured(self.plan.scope(), &error, limiter);
-                        Entry::Now(Admission::refused(response))
-                    }
-                }
-            }
-        }
+        let mut keys = KEYS.take().unwrap_or_default();
+        let known =
+            self.rule.key.write(&Subject::new(request, limiter), keys.begin(self.plan.prefix()));
+        let entry = match (!known).then(|| self.without_address(request, limiter)).flatten() {
+            Some(admission) => Entry::Now(admission),
+            None => self.ask(request, limiter, &mut keys),
+        };
+        KEYS.set(Some(keys));
+        entry
     }
 
+    /// Finds the terms for a request: those of an override, or of the request, or of the rule.
     fn ask(
         self: &Arc<Self>,
         request: &HttpRequest,
         limiter: &RateLimiter,
-        rules: &Arc<Rules>,
-        fields: &Arc<Fields>,
+        keys: &mut Keys,
     ) -> Entry {
-        let mut keys = KEYS.take().unwrap_or_default();
-        let known =
-            self.rule.key.write(&Subject::new(request, limiter), keys.begin(self.plan.prefix()));
-        if !known && let Some(admission) = self.without_address(request, limiter) {
-            KEYS.set(Some(keys));
-            return Entry::Now(admission);
+        if let Some(change) = limiter.override_of(keys.end())
+            && let Some(terms) = self.overridden(change, limiter)
+        {
+            return self.ask_on(&terms, request, limiter, keys);
         }
+        let Some(rates_by) = &self.rule.rates_by else {
+            return self.ask_on(&self.terms, request, limiter, keys);
+        };
+        let rates = guarded(|| rates_by(request)).unwrap_or_default();
+        match self.plan.rules_at(&rates.0, limiter) {
+            Ok(rules) => {
+                self.ask_on(&Terms::new(rules, &self.plan, limiter), request, limiter, keys)
+            }
+            Err(error) => {
+                let response = refusal::misconfigured(self.plan.scope(), &error, limiter);
+                Entry::Now(Admission::refused(response))
+            }
+        }
+    }
+
+    /// The rule under an override, unless its backend cannot keep that.
+    fn overridden(&self, change: Change, limiter: &RateLimiter) -> Option<Terms> {
+        if let Some(terms) = self.overridden.read().get(&change) {
+            return terms.clone();
+        }
+        let made = self.plan.rules_under(change, limiter);
+        if let Err(fault) = &made {
+            limiter.emit(&Event::override_skipped(self.plan.scope(), fault));
+        }
+        let terms = made.ok().map(|rules| Terms::new(rules, &self.plan, limiter));
+        let mut overridden = self.overridden.write();
+        if overridden.len() >= MOST_OVERRIDDEN {
+            overridden.clear();
+        }
+        overridden.insert(change, terms.clone());
+        terms
+    }
+
+    fn ask_on(
+        self: &Arc<Self>,
+        terms: &Terms,
+        request: &HttpRequest,
+        limiter: &RateLimiter,
+        keys: &mut Keys,
+    ) -> Entry {
+        let Terms { rules, fields } = terms;
         keys.finish(&rules.suffixes);
         let cost_by = self.rule.cost_by.as_ref().and_then(|cost| guarded(|| cost(request)));
         let cost = cost_by.unwrap_or_else(|| self.plan.cost());
         let now = limiter.now();
         let asked = Asked { plan: &self.plan, rules, cost, now };
-        let deciding = limiter.decide(&asked, &mut keys);
-        KEYS.set(Some(keys));
+        let deciding = limiter.decide(&asked, keys);
         match deciding {
-            Deciding::Ready(outcome) => {
-                Entry::Now(self.conclude(&outcome, request, limiter, fields))
-            }
+            Deciding::Ready(outcome) => Entry::Now(self.conclude(&outcome, request, fields)),
             Deciding::Waiting(outcome) => Entry::Waiting(Box::new(Waiting {
                 gate: self.clone(),
-                limiter: limiter.clone(),
                 fields: fields.clone(),
                 outcome,
             })),
@@ -153,7 +193,6 @@ impl Gate {
         &self,
         outcome: &Outcome,
         request: &HttpRequest,
-        limiter: &RateLimiter,
         fields: &Arc<Fields>,
     ) -> Admission {
         let info = match *outcome {
@@ -164,7 +203,7 @@ impl Gate {
             Outcome::Unavailable => return Admission::refused(refusal::unavailable()),
         };
         if !info.is_allowed() {
-            return self.beyond(info, request, limiter);
+            return self.beyond(info, request);
         }
         if self.plan.enforcement() == Enforcement::Shadow {
             return Admission::Granted(None);
@@ -172,40 +211,33 @@ impl Gate {
         Admission::Granted(Some(Pass::issue(info, request)))
     }
 
-    fn beyond(
-        &self,
-        info: RateLimitInfo,
-        request: &HttpRequest,
-        limiter: &RateLimiter,
-    ) -> Admission {
-        let decision = *info.decision();
-        let tell = |kind| limiter.emit(&Event::new(kind, self.plan.scope(), Some(&decision), None));
+    fn beyond(&self, info: RateLimitInfo, request: &HttpRequest) -> Admission {
         match self.plan.enforcement() {
             Enforcement::Block => {
-                tell(EventKind::Refused);
                 let pass = Pass::issue(info.clone(), request);
-                let refusal = Refusal::new(Reason::of(&decision), Some(info));
+                let refusal = Refusal::new(Reason::of(info.decision()), Some(info));
                 let mut response = refusal.response(request, self.rule.on_refused.as_ref());
                 pass.write_headers(response.headers_mut());
                 refusal.write_retry_after(response.headers_mut());
                 Admission::refused(response)
             }
-            Enforcement::Observe => {
-                tell(EventKind::Observed);
-                Admission::Granted(Some(Pass::issue(info, request)))
-            }
-            Enforcement::Shadow => {
-                tell(EventKind::Shadowed);
-                Admission::Granted(None)
-            }
+            Enforcement::Observe => Admission::Granted(Some(Pass::issue(info, request))),
+            Enforcement::Shadow => Admission::Granted(None),
         }
+    }
+}
+
+impl Terms {
+    fn new(rules: Arc<Rules>, plan: &Plan, limiter: &RateLimiter) -> Self {
+        let fields = Arc::new(Fields::new(plan.scope(), &rules, limiter.headers()));
+        Self { rules, fields }
     }
 }
 
 impl Waiting {
     pub(super) async fn finish(self, request: &HttpRequest) -> Admission {
         let outcome = self.outcome.await;
-        self.gate.conclude(&outcome, request, &self.limiter, &self.fields)
+        self.gate.conclude(&outcome, request, &self.fields)
     }
 
     /// The future of the outcome, and what is needed to conclude once it is there.
@@ -217,7 +249,7 @@ impl Waiting {
     }
 
     pub(super) fn conclude(&self, outcome: &Outcome, request: &HttpRequest) -> Admission {
-        self.gate.conclude(outcome, request, &self.limiter, &self.fields)
+        self.gate.conclude(outcome, request, &self.fields)
     }
 }
 

@@ -1,29 +1,7 @@
 //! The middleware.
 
-use std::{
-    future::{Ready, ready},
-    rc::Rc,
-    sync::Arc,
-};
-
-use actix_web::{
-    Error as ActixError, HttpRequest,
-    body::{EitherBody, MessageBody},
-    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-};
-
-use super::{
-    Refusal, Rule,
-    condition::path_of,
-    future::RateLimitFuture,
-    gate::{Admission, Entry},
-    refusal::Reason,
-    selector::Selector,
-};
-use crate::{
-    Error, Event, EventKind, Key, Limit, Rate, RateLimiter, key::client_ip, limiter::PathPattern,
-    net::Networks,
-};
+use super::{Rule, compiled::Compiled, selector::Selector};
+use crate::{Error, Key, Limit, Rate, RateLimiter, limiter::PathPattern, net::Networks};
 
 /// Scope of the rule for requests that no other rule is about.
 const DEFAULT_SCOPE: &str = "default";
@@ -167,7 +145,7 @@ impl RateLimit {
         self.compile().map(drop)
     }
 
-    fn compile(&self) -> Result<Compiled, Error> {
+    pub(super) fn compile(&self) -> Result<Compiled, Error> {
         let rules = self.rules.iter().chain(&self.default_rule).cloned();
         let shadowed = |rule: Rule| match self.shadow {
             true => rule.with_limit(|limit| limit.shadow(true)),
@@ -188,125 +166,5 @@ impl RateLimit {
             shadow: self.shadow,
             skip_preflight: self.skip_preflight,
         })
-    }
-}
-
-/// A middleware with everything looked up that can be looked up beforehand.
-#[derive(Debug)]
-struct Compiled {
-    limiter: RateLimiter,
-    selector: Selector,
-    skip_paths: Vec<PathPattern>,
-    has_lists: bool,
-    exempt: Networks,
-    allow: Networks,
-    deny: Networks,
-    shadow: bool,
-    skip_preflight: bool,
-}
-
-impl Compiled {
-    #[inline]
-    fn enter(&self, request: &HttpRequest) -> Entry {
-        if !self.limiter.is_enabled() || self.is_skipped(request) {
-            return Entry::Now(Admission::Granted(None));
-        }
-        if self.has_lists
-            && let Some(entry) = self.by_lists(request)
-        {
-            return entry;
-        }
-        match self.selector.select(request, &self.limiter) {
-            Some(gate) => gate.enter(request, &self.limiter),
-            None => Entry::Now(Admission::Granted(None)),
-        }
-    }
-
-    fn is_skipped(&self, request: &HttpRequest) -> bool {
-        let by_path = || {
-            let path = path_of(request);
-            self.skip_paths.iter().any(|pattern| path.is_in(pattern))
-        };
-        (!self.skip_paths.is_empty() && by_path()) || (self.skip_preflight && is_preflight(request))
-    }
-
-    /// What the lists of networks say about a request, if anything.
-    fn by_lists(&self, request: &HttpRequest) -> Option<Entry> {
-        let address = client_ip(request, &self.limiter)?;
-        if self.exempt.contains(address) {
-            return Some(Entry::Now(Admission::Granted(None)));
-        }
-        if self.deny.contains(address) {
-            self.limiter.emit(&Event::new(EventKind::Denied, "deny", None, None));
-            let refusal = || Refusal::new(Reason::Denied, None).default_response(request);
-            return Some(Entry::Now(match self.shadow {
-                true => Admission::Granted(None),
-                false => Admission::Refused(Box::new(refusal())),
-            }));
-        }
-        self.allow.contains(address).then(|| Entry::Now(Admission::Granted(None)))
-    }
-}
-
-fn is_preflight(request: &HttpRequest) -> bool {
-    let headers = request.headers();
-    request.method() == actix_web::http::Method::OPTIONS
-        && headers.contains_key("origin")
-        && headers.contains_key("access-control-request-method")
-}
-
-impl<S, B> Transform<S, ServiceRequest> for RateLimit
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = ActixError> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = ActixError;
-    type Transform = RateLimitService<S>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        let compiled = self.compile().map_err(|error| {
-            tracing::error!(%error, "rate limit middleware cannot start");
-        });
-        ready(compiled.map(|compiled| RateLimitService {
-            service: Rc::new(service),
-            compiled: Arc::new(compiled),
-        }))
-    }
-}
-
-/// The middleware of one worker.
-#[derive(Debug)]
-pub struct RateLimitService<S> {
-    service: Rc<S>,
-    compiled: Arc<Compiled>,
-}
-
-impl<S, B> Service<ServiceRequest> for RateLimitService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = ActixError> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = ActixError;
-    type Future = RateLimitFuture<S, B>;
-
-    forward_ready!(service);
-
-    #[inline]
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        match self.compiled.enter(request.request()) {
-            Entry::Now(Admission::Granted(pass)) => {
-                RateLimitFuture::inner(self.service.call(request), pass)
-            }
-            Entry::Now(Admission::Refused(refusal)) => {
-                RateLimitFuture::refused(request.into_response(*refusal))
-            }
-            Entry::Waiting(waiting) => {
-                RateLimitFuture::store(waiting, request, self.service.clone())
-            }
-        }
     }
 }

@@ -1,21 +1,27 @@
 //! Requests in, responses out: middleware, attribute, header fields, refusals.
 
 pub(crate) mod attribute;
+mod compiled;
 mod condition;
 mod fields;
 mod future;
 mod gate;
+mod health;
 mod info;
+mod live;
 mod middleware;
 pub mod preset;
 mod refusal;
 mod rule;
 mod selector;
+mod service;
 mod tiers;
 
 pub use condition::Condition;
 pub use info::RateLimitInfo;
-pub use middleware::{RateLimit, RateLimitService};
+pub use live::LiveRateLimit;
+pub use middleware::RateLimit;
 pub use refusal::{Reason, Refusal};
 pub use rule::Rule;
+pub use service::RateLimitService;
 pub use tiers::Tiers;

@@ -1,9 +1,15 @@
 //! How a limiter is made.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use super::{Event, RateLimiter};
-use crate::{Algorithm, Clock, Error, Rate, backend::Backend, net::ClientIp};
+use actix_smart_ratelimit_core::nearest;
+
+use super::{Event, LogKeys, RateLimiter, observe::Logging};
+use crate::{
+    Algorithm, Clock, Error, MemoryBackend, Rate,
+    backend::{Backend, multi::BreakerSettings},
+    net::ClientIp,
+};
 
 /// What happens to a request when its store cannot decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,10 +76,14 @@ pub(super) struct Settings {
     pub(super) key_prefix: String,
     pub(super) on_error: OnError,
     pub(super) deadline: Duration,
+    pub(super) breaker: BreakerSettings,
+    pub(super) local_max_keys: usize,
+    pub(super) local_share: NonZeroU32,
     pub(super) headers: Headers,
     pub(super) client_ip: ClientIp,
     pub(super) missing_address: MissingAddress,
     pub(super) clock: Clock,
+    pub(super) logging: Logging,
     pub(super) on_event: Option<Listener>,
 }
 
@@ -86,10 +96,14 @@ impl Default for Settings {
             key_prefix: "ratelimit:".to_owned(),
             on_error: OnError::Local,
             deadline: Duration::from_millis(100),
+            breaker: BreakerSettings::default(),
+            local_max_keys: MemoryBackend::DEFAULT_MAX_KEYS,
+            local_share: NonZeroU32::MIN,
             headers: Headers::ALL,
             client_ip: ClientIp::default(),
             missing_address: MissingAddress::Shared,
             clock: Clock::System,
+            logging: Logging::default(),
             on_event: None,
         }
     }
@@ -103,6 +117,7 @@ impl fmt::Debug for Settings {
             .field("default_rate", &self.default_rate)
             .field("key_prefix", &self.key_prefix)
             .field("on_error", &self.on_error)
+            .field("breaker", &self.breaker)
             .field("headers", &self.headers)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
@@ -123,6 +138,12 @@ impl RateLimiterBuilder {
     /// backend of a million keys is registered as `memory`.
     pub fn backend(mut self, name: impl Into<String>, backend: impl Backend) -> Self {
         self.backends.push((name.into(), Arc::new(backend)));
+        self
+    }
+
+    /// Registers a backend of any kind that others may hold too.
+    pub fn shared_backend(mut self, name: impl Into<String>, backend: Arc<dyn Backend>) -> Self {
+        self.backends.push((name.into(), backend));
         self
     }
 
@@ -169,6 +190,29 @@ impl RateLimiterBuilder {
         self
     }
 
+    /// When a backend that fails is given up, and when it is asked again; see [`BreakerSettings`] for
+    /// the defaults. While it is given up `on_error` decides at once. A
+    /// [`MultiBackend`](crate::backend::multi::MultiBackend) has its own settings, for each member.
+    pub fn breaker(mut self, settings: BreakerSettings) -> Self {
+        self.settings.breaker = settings;
+        self
+    }
+
+    /// Most states that are kept in memory while stores are away; a million by default, at least 1.
+    pub fn local_max_keys(mut self, keys: usize) -> Self {
+        self.settings.local_max_keys = keys;
+        self
+    }
+
+    /// Divides limits among so many instances of the application while a store is away and each of them
+    /// counts by itself; 1 by default, which keeps them whole. Divided limits are rounded up, see
+    /// [`Policy::share`](crate::Policy::share). A request that costs more than its part is then
+    /// refused.
+    pub fn local_share(mut self, instances: u32) -> Self {
+        self.settings.local_share = NonZeroU32::new(instances).unwrap_or(NonZeroU32::MIN);
+        self
+    }
+
     /// The header profiles of responses; both by default.
     pub fn headers(mut self, headers: Headers) -> Self {
         self.settings.headers = headers;
@@ -190,6 +234,19 @@ impl RateLimiterBuilder {
     /// The clock of the memory backend and of headers; the system's by default.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.settings.clock = clock;
+        self
+    }
+
+    /// How keys appear in logs; [`LogKeys::Hashed`] by default.
+    pub fn log_keys(mut self, keys: LogKeys) -> Self {
+        self.settings.logging.keys = keys;
+        self
+    }
+
+    /// How often refusals by one limit are logged: the first, and then one in every interval, with the
+    /// number of those that were left out. One second by default; `ZERO` logs every refusal.
+    pub fn log_every(mut self, interval: Duration) -> Self {
+        self.settings.logging.every = interval;
         self
     }
 
@@ -251,9 +308,11 @@ pub(super) fn find_backend(
         return Ok(index);
     }
     let names: Vec<_> = backends.iter().map(|(name, _)| name.as_str()).collect();
-    let known = match &*names {
-        [] => format!("none is registered, so there is only \"{IN_MEMORY}\""),
-        names => format!("registered are: {}", names.join(", ")),
+    let meant = nearest(name, names.iter().copied());
+    let known = match (meant, &*names) {
+        (Some(meant), _) => format!("did you mean \"{meant}\"?"),
+        (None, []) => format!("none is registered, so there is only \"{IN_MEMORY}\""),
+        (None, names) => format!("registered are: {}", names.join(", ")),
     };
     Err(Error::new(field, name, "there is no backend of this name", known))
 }

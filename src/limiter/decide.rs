@@ -2,10 +2,15 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use tracing::Instrument;
+
 use super::{Limit, OnError, Plan, RateLimiter, plan::Rules, storage_key::Keys};
 use crate::{
-    Batch, Charge, Check, Decision, Error, Mode, Timestamp, Verdict,
-    backend::{Backend, BackendError, BoxFuture, ErrorKind, Fate, Progress},
+    Batch, Charge, Check, Decision, Error, Mode, Policy, Timestamp, Verdict,
+    backend::{
+        Backend, BackendError, BoxFuture, Progress,
+        breaker::{Ticket, undecided},
+    },
 };
 
 /// How a request fared.
@@ -82,14 +87,26 @@ impl RateLimiter {
 
     #[inline]
     fn ask(&self, asked: &Asked<'_>, keys: &mut Keys, mode: Mode) -> Deciding {
-        let mut batch = batch_of(asked.rules, asked.cost, asked.now, keys);
-        let (_, backend) = &self.0.backends[asked.plan.backend()];
-        let answer = match send(&**backend, &mut batch, mode) {
+        let store = &self.0.stores[asked.plan.backend()];
+        let Some(ticket) = store.guard.pass() else {
+            return Deciding::Ready(self.without_store(asked, keys, &store.guard.away(), mode));
+        };
+        let mut batch = batch_of(&asked.rules.policies, asked.cost, asked.now, keys);
+        let answer = match send(&**store.guard.backend(), &mut batch, mode) {
             Progress::Done if asked.rules.are_answered_by(batch.verdict()) => {
-                return Deciding::Ready(Outcome::of(batch.verdict()));
+                let outcome = Outcome::of(batch.verdict());
+                if mode == Mode::Charge {
+                    self.observe(asked.plan, &outcome, keys);
+                }
+                return Deciding::Ready(outcome);
             }
-            Progress::Done => None,
-            Progress::Pending(answer) => Some(answer),
+            Progress::Done => {
+                drop(batch);
+                let error = undecided();
+                store.guard.failed(ticket, &error);
+                return Deciding::Ready(self.without_store(asked, keys, &error, mode));
+            }
+            Progress::Pending(answer) => answer,
         };
         drop(batch);
         let waiting = Waiting {
@@ -99,10 +116,44 @@ impl RateLimiter {
             cost: asked.cost,
             keys: std::mem::take(keys),
         };
-        match answer {
-            Some(answer) => Deciding::Waiting(Box::pin(waiting.outcome(answer, mode))),
-            None => Deciding::Ready(waiting.without_store(&undecided(), mode)),
+        let span = tracing::debug_span!(
+            target: super::TARGET,
+            "rate limit",
+            scope = asked.plan.scope(),
+            backend = store.guard.name()
+        );
+        Deciding::Waiting(Box::pin(waiting.outcome(ticket, answer, mode).instrument(span)))
+    }
+
+    /// Decides as `on_error` says.
+    #[cold]
+    fn without_store(
+        &self,
+        asked: &Asked<'_>,
+        keys: &Keys,
+        error: &BackendError,
+        mode: Mode,
+    ) -> Outcome {
+        let Asked { plan, rules, cost, .. } = asked;
+        #[cfg(feature = "metrics")]
+        super::meters::count_fault(self.0.stores[plan.backend()].guard.name(), error);
+        self.tell_away(&self.0.stores[plan.backend()], plan.scope(), error);
+        let outcome = match plan.on_error() {
+            OnError::Allow => Outcome::Unlimited,
+            OnError::Deny => Outcome::Unavailable,
+            OnError::Local => {
+                let mut batch = batch_of(rules.local(), *cost, self.now(), keys);
+                match send(&self.0.fallback, &mut batch, mode) {
+                    Progress::Done => Outcome::of(batch.verdict()),
+                    // Memory has always decided by then.
+                    Progress::Pending(_) => Outcome::Unavailable,
+                }
+            }
+        };
+        if mode == Mode::Charge {
+            self.observe(plan, &outcome, keys);
         }
+        outcome
     }
 
     /// Takes the limit's cost for `key`, for code that limits something else than a request.
@@ -123,9 +174,8 @@ impl RateLimiter {
 
     async fn ask_about(&self, limit: &Limit, key: &str, mode: Mode) -> Result<Outcome, Error> {
         let plan = Arc::new(self.plan(limit)?);
-        let mut keys = keys_of(&plan, key)?;
-        let rules = plan.rules();
-        let asked = Asked { plan: &plan, rules, cost: plan.cost(), now: self.now() };
+        let (rules, mut keys) = self.rules_and_keys(&plan, key)?;
+        let asked = Asked { plan: &plan, rules: &rules, cost: plan.cost(), now: self.now() };
         match self.ask(&asked, &mut keys, mode) {
             Deciding::Ready(outcome) => Ok(outcome),
             Deciding::Waiting(outcome) => Ok(outcome.await),
@@ -138,7 +188,7 @@ impl RateLimiter {
     /// As [`validate`](Self::validate), or when the store cannot do it.
     pub async fn reset(&self, limit: &Limit, key: &str) -> Result<(), ResetError> {
         let plan = self.plan(limit)?;
-        let keys = keys_of(&plan, key)?;
+        let (_, keys) = self.rules_and_keys(&plan, key)?;
         let (_, backend) = &self.0.backends[plan.backend()];
         for key in keys.iter() {
             self.0.fallback.reset(key).await?;
@@ -159,13 +209,33 @@ impl RateLimiter {
         charged_at: Timestamp,
     ) -> Result<(), ResetError> {
         let plan = self.plan(limit)?;
-        let keys = keys_of(&plan, key)?;
+        let (rules, keys) = self.rules_and_keys(&plan, key)?;
         let (_, backend) = &self.0.backends[plan.backend()];
-        for (policy, key) in plan.rules().policies.iter().zip(keys.iter()) {
+        for (policy, key) in rules.policies.iter().zip(keys.iter()) {
             let cost = plan.cost();
             backend.refund(Charge { key, policy, cost, charged_at }).await?;
         }
         Ok(())
+    }
+}
+
+impl RateLimiter {
+    /// The policies in force for a key, and its storage keys under them.
+    pub(super) fn rules_and_keys(
+        &self,
+        plan: &Plan,
+        key: &str,
+    ) -> Result<(Arc<Rules>, Keys), Error> {
+        let mut keys = Keys::default();
+        keys.begin(plan.prefix()).push_str(key);
+        if keys.is_blank() {
+            return Err(Error::new("key", key, "it is empty", "name whom to count"));
+        }
+        let change = self.override_of(keys.end());
+        let changed = change.and_then(|change| plan.rules_under(change, self).ok());
+        let rules = changed.unwrap_or_else(|| plan.rules().clone());
+        keys.finish(&rules.suffixes);
+        Ok((rules, keys))
     }
 }
 
@@ -192,40 +262,33 @@ struct Waiting {
 impl Waiting {
     async fn outcome(
         self,
+        ticket: Ticket,
         answer: BoxFuture<Result<Verdict, BackendError>>,
         mode: Mode,
     ) -> Outcome {
-        let answer = tokio::time::timeout(self.limiter.0.settings.deadline, answer).await;
-        let late = |_| Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown));
-        match answer.unwrap_or_else(late) {
-            Ok(verdict) if self.rules.are_answered_by(&verdict) => Outcome::of(&verdict),
-            Ok(_) => self.without_store(&undecided(), mode),
-            Err(error) => self.without_store(&error, mode),
-        }
-    }
-
-    fn without_store(&self, error: &BackendError, mode: Mode) -> Outcome {
-        self.limiter.report(&self.plan, error);
-        match self.plan.on_error() {
-            OnError::Allow => Outcome::Unlimited,
-            OnError::Deny => Outcome::Unavailable,
-            OnError::Local => {
-                let now = self.limiter.now();
-                let mut batch = batch_of(&self.rules, self.cost, now, &self.keys);
-                match send(&self.limiter.0.fallback, &mut batch, mode) {
-                    Progress::Done => Outcome::of(batch.verdict()),
-                    // Memory has always decided by then.
-                    Progress::Pending(_) => Outcome::Unavailable,
+        let Self { limiter, plan, rules, cost, keys } = &self;
+        let store = &limiter.0.stores[plan.backend()];
+        let patience = tokio::time::sleep(limiter.0.settings.deadline);
+        #[cfg(feature = "metrics")]
+        let since = crate::Clock::System.now();
+        let answer = store.guard.wait(ticket, answer, rules.policies.len(), patience).await;
+        #[cfg(feature = "metrics")]
+        plan.meters(limiter).waited(crate::Clock::System.now().since(since));
+        match answer {
+            Ok(verdict) => {
+                limiter.tell_back(store);
+                let outcome = Outcome::of(&verdict);
+                if mode == Mode::Charge {
+                    limiter.observe(plan, &outcome, keys);
                 }
+                outcome
+            }
+            Err(error) => {
+                let asked = Asked { plan, rules, cost: *cost, now: limiter.now() };
+                limiter.without_store(&asked, keys, &error, mode)
             }
         }
     }
-}
-
-/// The fault of a backend that says it has decided and has not.
-#[cold]
-fn undecided() -> BackendError {
-    BackendError::new(ErrorKind::Protocol, Fate::Unknown)
 }
 
 #[inline]
@@ -237,21 +300,11 @@ fn send(backend: &dyn Backend, batch: &mut Batch<'_>, mode: Mode) -> Progress {
 }
 
 #[inline]
-fn batch_of<'a>(rules: &'a Rules, cost: u32, now: Timestamp, keys: &'a Keys) -> Batch<'a> {
+fn batch_of<'a>(policies: &'a [Policy], cost: u32, now: Timestamp, keys: &'a Keys) -> Batch<'a> {
     let mut batch = Batch::new(now);
-    for (policy, key) in rules.policies.iter().zip(keys.iter()) {
+    for (policy, key) in policies.iter().zip(keys.iter()) {
         // A plan has no more policies than a batch has places.
         let _ = batch.push(Check { key, policy, cost });
     }
     batch
-}
-
-fn keys_of(plan: &Plan, key: &str) -> Result<Keys, Error> {
-    let mut keys = Keys::default();
-    keys.begin(plan.prefix()).push_str(key);
-    if keys.is_blank() {
-        return Err(Error::new("key", key, "it is empty", "name whom to count"));
-    }
-    keys.finish(&plan.rules().suffixes);
-    Ok(keys)
 }

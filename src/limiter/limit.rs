@@ -70,6 +70,12 @@ impl Limit {
         &self.scope
     }
 
+    /// The name of the backend that keeps the counters, if it is not the limiter's default one.
+    #[must_use]
+    pub fn backend_name(&self) -> Option<&str> {
+        self.backend.as_deref()
+    }
+
     /// Names the counters otherwise.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = scope.into();
@@ -151,6 +157,18 @@ impl Limit {
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = Some(on_error);
         self
+    }
+
+    /// The limit without what belongs to its rates and algorithm.
+    pub(super) fn without_parameters(self) -> Self {
+        Self {
+            custom: None,
+            bucket_size: None,
+            refill_rate: None,
+            initial_tokens: None,
+            window_start: None,
+            ..self
+        }
     }
 
     /// The policies that this limit stands for at `rates`, or at its own rates if those are none.

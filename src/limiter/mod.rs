@@ -10,30 +10,46 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 
 use crate::{
     Algorithm, Error, MemoryBackend, Rate, Timestamp,
-    backend::{Backend, BackendError, Stats},
+    backend::{Backend, Stats},
     net::ClientIp,
 };
 
 mod builder;
 mod decide;
 mod event;
+mod health;
 mod limit;
+#[cfg(feature = "metrics")]
+mod meters;
+mod observe;
+mod overrides;
 mod plan;
+mod sampler;
 mod select;
 mod storage_key;
+mod store;
+mod stored;
 
 pub use builder::{Headers, MissingAddress, OnError, RateLimiterBuilder};
 pub(crate) use decide::{Asked, Deciding};
 pub use decide::{Outcome, ResetError};
 pub use event::{Event, EventKind};
+pub use health::{BackendHealth, HealthCheck, HealthReport};
 pub use limit::{Enforcement, Limit, Rates};
+pub use observe::LogKeys;
+pub(crate) use overrides::Change;
+pub use overrides::Override;
 pub(crate) use plan::{Plan, Rules};
 pub(crate) use select::{PathPattern, RequestPath};
 pub(crate) use storage_key::{Keys, digest, encode, hex};
+
+/// What logs can be filtered by.
+const TARGET: &str = "actix_smart_ratelimit";
 
 /// The limiter that an application shares; clones share everything.
 ///
@@ -57,14 +73,23 @@ pub struct RateLimiter(Arc<Shared>);
 struct Shared {
     id: u64,
     settings: builder::Settings,
+    enabled: AtomicBool,
     backends: Vec<(String, Arc<dyn Backend>)>,
+    /// The same, watched.
+    stores: Vec<store::Store>,
     /// Index of the backend of limits that name none.
     default_backend: usize,
     /// Decides while a store is away.
     fallback: MemoryBackend,
+    overrides: ArcSwap<overrides::Overrides>,
+    /// Whether there are any.
+    has_overrides: AtomicBool,
     /// What is made of the limits that code declares, by the address of the declaration.
     declared: RwLock<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
     told_of_no_address: AtomicBool,
+    logged: sampler::Sampler,
+    #[cfg(feature = "metrics")]
+    meters: meters::AllMeters,
 }
 
 static LIMITERS: AtomicU64 = AtomicU64::new(1);
@@ -91,14 +116,24 @@ impl RateLimiter {
         if backends.is_empty() {
             backends.push((builder::IN_MEMORY.to_owned(), Arc::new(MemoryBackend::default())));
         }
-        Self(Arc::new(Shared {
+        Self(Arc::new_cyclic(|limiter| Shared {
             id: LIMITERS.fetch_add(1, Ordering::Relaxed),
+            stores: backends
+                .iter()
+                .map(|(name, backend)| store::Store::new(name, backend, &settings, limiter))
+                .collect(),
+            fallback: MemoryBackend::new(settings.local_max_keys),
+            enabled: AtomicBool::new(settings.enabled),
             settings,
             backends,
             default_backend,
-            fallback: MemoryBackend::default(),
+            overrides: ArcSwap::default(),
+            has_overrides: AtomicBool::new(false),
             declared: RwLock::default(),
             told_of_no_address: AtomicBool::new(false),
+            logged: sampler::Sampler::default(),
+            #[cfg(feature = "metrics")]
+            meters: meters::AllMeters::default(),
         }))
     }
 
@@ -111,7 +146,12 @@ impl RateLimiter {
     /// Whether anything is limited at all.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.0.settings.enabled
+        self.0.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Switches all limiting off or on, while the application runs.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.0.enabled.store(enabled, Ordering::Relaxed);
     }
 
     /// How the address of a client is found.
@@ -198,14 +238,12 @@ impl RateLimiter {
     }
 
     pub(crate) fn emit(&self, event: &Event<'_>) {
-        event.trace();
+        #[cfg(feature = "metrics")]
+        meters::count_event(event);
+        event.trace(self);
         if let Some(listener) = &self.0.settings.on_event {
             listener(event);
         }
-    }
-
-    fn report(&self, plan: &Plan, error: &BackendError) {
-        self.emit(&Event::new(EventKind::StoreAway, plan.scope(), None, Some(error)));
     }
 }
 

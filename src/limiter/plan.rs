@@ -1,8 +1,10 @@
 //! `Plan`: a limit with everything looked up that can be looked up beforehand.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
-use super::{Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode};
+use super::{
+    Change, Enforcement, Limit, OnError, RateLimiter, builder::find_backend, storage_key::encode,
+};
 use crate::{Error, MAX_CHECKS, Policy, Rate, Verdict, backend::Backend};
 
 /// A limit, ready to be asked.
@@ -13,12 +15,16 @@ pub(crate) struct Plan {
     rules: Arc<Rules>,
     backend: usize,
     on_error: OnError,
+    #[cfg(feature = "metrics")]
+    pub(super) meters: std::sync::OnceLock<Arc<super::meters::Meters>>,
 }
 
 /// Policies with the endings of their storage keys.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) policies: Vec<Policy>,
+    /// What this process keeps of them by itself, if that is less.
+    local: Option<Vec<Policy>>,
     pub(crate) suffixes: Vec<String>,
 }
 
@@ -43,10 +49,20 @@ impl Plan {
             Some(name) => find_backend("backend", name, &limiter.0.backends).map_err(at_scope)?,
         };
         let policies = limit.policies(&[], settings.algorithm, settings.default_rate);
-        let rules = Arc::new(Rules::new(policies.map_err(at_scope)?).map_err(at_scope)?);
+        let rules = Arc::new(
+            Rules::new(policies.map_err(at_scope)?, settings.local_share).map_err(at_scope)?,
+        );
         rules.validate(&*limiter.0.backends[backend].1, limit.cost).map_err(at_scope)?;
         let on_error = limit.on_error.unwrap_or(settings.on_error);
-        Ok(Self { limit: limit.clone(), prefix, rules, backend, on_error })
+        Ok(Self {
+            limit: limit.clone(),
+            prefix,
+            rules,
+            backend,
+            on_error,
+            #[cfg(feature = "metrics")]
+            meters: std::sync::OnceLock::new(),
+        })
     }
 
     /// The policies at other rates, chosen for one request.
@@ -55,10 +71,28 @@ impl Plan {
         rates: &[Rate],
         limiter: &RateLimiter,
     ) -> Result<Arc<Rules>, Error> {
+        self.rules_of(&self.limit, rates, limiter)
+    }
+
+    /// The policies as an override changes them.
+    pub(crate) fn rules_under(
+        &self,
+        change: Change,
+        limiter: &RateLimiter,
+    ) -> Result<Arc<Rules>, Error> {
+        self.rules_of(&change.applied_to(&self.limit), &[], limiter)
+    }
+
+    fn rules_of(
+        &self,
+        limit: &Limit,
+        rates: &[Rate],
+        limiter: &RateLimiter,
+    ) -> Result<Arc<Rules>, Error> {
         let settings = &limiter.0.settings;
-        let policies = self.limit.policies(rates, settings.algorithm, settings.default_rate)?;
-        let rules = Rules::new(policies)?;
-        rules.validate(&*limiter.0.backends[self.backend].1, self.limit.cost)?;
+        let policies = limit.policies(rates, settings.algorithm, settings.default_rate)?;
+        let rules = Rules::new(policies, settings.local_share)?;
+        rules.validate(&*limiter.0.backends[self.backend].1, limit.cost)?;
         Ok(Arc::new(rules))
     }
 
@@ -99,12 +133,17 @@ impl Rules {
         verdict.decisions().len() == self.policies.len()
     }
 
+    /// The policies that this process keeps by itself while the store is away.
+    pub(super) fn local(&self) -> &[Policy] {
+        self.local.as_deref().unwrap_or(&self.policies)
+    }
+
     /// Whether a backend can keep them all.
     fn validate(&self, backend: &dyn Backend, cost: u32) -> Result<(), Error> {
         self.policies.iter().try_for_each(|policy| backend.validate(policy, cost))
     }
 
-    fn new(policies: Vec<Policy>) -> Result<Self, Error> {
+    fn new(policies: Vec<Policy>, instances: NonZeroU32) -> Result<Self, Error> {
         if policies.len() > MAX_CHECKS {
             let reason = format!("a limit has at most {MAX_CHECKS} rates");
             return Err(Error::new("rate", policies.len().to_string(), reason, "remove some"));
@@ -121,6 +160,8 @@ impl Rules {
                 return Err(Error::new("rate", rate, "it stands twice", "remove one of the two"));
             }
         }
-        Ok(Self { policies, suffixes })
+        let divided = || policies.iter().map(|policy| policy.share(instances)).collect();
+        let local = (instances > NonZeroU32::MIN).then(divided);
+        Ok(Self { policies, local, suffixes })
     }
 }

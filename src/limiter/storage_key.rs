@@ -32,12 +32,18 @@ impl Keys {
         &mut self.text
     }
 
-    /// Ends the key and makes one storage key of it for each suffix.
+    /// Ends the key, and shows the storage key of a limit's first rate.
     #[inline]
-    pub(crate) fn finish(&mut self, suffixes: &[String]) {
+    pub(crate) fn end(&mut self) -> &str {
         if self.text.len() - self.key_from > LONGEST {
             shorten(&mut self.text, self.key_from);
         }
+        &self.text
+    }
+
+    /// Makes one storage key for each suffix.
+    #[inline]
+    pub(crate) fn finish(&mut self, suffixes: &[String]) {
         let first = self.text.len();
         self.ends.push(first);
         for suffix in suffixes.iter().skip(1).take(MAX_CHECKS - 1) {
@@ -114,6 +120,7 @@ mod tests {
     fn stored(key: &str) -> String {
         let mut keys = Keys::default();
         keys.begin("ratelimit:").push_str(key);
+        keys.end();
         keys.finish(&[String::new()]);
         keys.iter().next().unwrap().to_owned()
     }

@@ -15,12 +15,14 @@ pub mod counted;
 #[cfg(all(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub mod database;
 pub mod events;
+pub mod nginx;
 pub mod ports;
 pub mod processes;
 pub mod proxy;
 pub mod redis;
 pub mod tcp;
 pub mod trial;
+pub mod watched;
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -14,6 +14,8 @@
 //! `T` is rarely a whole number of microseconds, so a time is kept as whole microseconds and a
 //! remainder in units of 1/R microseconds, and nothing is rounded. The cell is that pair.
 
+use core::num::NonZeroU32;
+
 use super::{Cell, Step, window::narrow};
 use crate::{decision::Decision, time::Timestamp};
 
@@ -65,6 +67,16 @@ impl Meter {
             tolerance: span(capacity)?,
             first: span(capacity.saturating_sub(initial))?,
         })
+    }
+
+    /// The part of one of so many instances; `None` where filling it would take too long.
+    pub(crate) fn share(&self, instances: NonZeroU32) -> Option<Self> {
+        let divided = |permits: u64| permits.div_ceil(instances.get().into());
+        let parts = u128::from(self.refill.max(1));
+        let owed = u128::from(self.first.whole) * parts + u128::from(self.first.rest);
+        let initial = self.capacity.saturating_sub(narrow(owed / u128::from(self.period)));
+        let period = self.period.checked_mul(instances.get().into())?;
+        Self::new(divided(self.capacity), divided(initial), self.refill, period)
     }
 
     /// The rule of the module, for one key.

@@ -98,6 +98,18 @@ impl DatabaseBuilder {
         self
     }
 
+    /// Whether a URL is one of a database that is built in.
+    #[cfg(feature = "config")]
+    pub(crate) fn check_url(url: &str) -> Result<(), Error> {
+        let dialect = dialect_of(url.split(':').next().unwrap_or_default())?;
+        let built_in = match dialect {
+            Dialect::Postgres => cfg!(feature = "postgres"),
+            Dialect::Mysql => cfg!(feature = "mysql"),
+            Dialect::Sqlite => cfg!(feature = "sqlite"),
+        };
+        if built_in { Ok(()) } else { Err(not_built_in(dialect)) }
+    }
+
     /// The backend. It connects when it is first asked.
     ///
     /// # Errors
@@ -152,11 +164,19 @@ fn begin_at(url: &str, connections: usize, shared: &Arc<Shared>) -> Result<Queue
         #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
         other => {
             let _ = (rest, connections, shared);
-            let feature = format!("{other:?}").to_lowercase();
-            let remedy = format!("enable the feature {feature} of actix-smart-ratelimit");
-            Err(Error::new("url", scheme, "this kind of database is not built in", remedy))
+            Err(not_built_in(other))
         }
     }
+}
+
+#[cfg_attr(
+    all(feature = "postgres", feature = "mysql", feature = "sqlite", not(feature = "config")),
+    expect(dead_code, reason = "every kind is")
+)]
+fn not_built_in(dialect: Dialect) -> Error {
+    let feature = format!("{dialect:?}").to_lowercase();
+    let remedy = format!("enable the feature {feature} of actix-smart-ratelimit");
+    Error::new("url", feature, "this kind of database is not built in", remedy)
 }
 
 fn dialect_of(scheme: &str) -> Result<Dialect, Error> {

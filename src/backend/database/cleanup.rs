@@ -28,6 +28,7 @@ pub struct Cleanup {
     key_pattern: String,
     batch_size: u32,
     dry_run: bool,
+    only_states: bool,
 }
 
 /// How many rows a cleanup has removed, or would.
@@ -45,7 +46,13 @@ pub struct Cleaned {
 impl Cleanup {
     /// Rows that change no decision any more.
     pub fn expired() -> Self {
-        Self { older_than: None, key_pattern: "*".to_owned(), batch_size: 1_000, dry_run: false }
+        Self {
+            older_than: None,
+            key_pattern: "*".to_owned(),
+            batch_size: 1_000,
+            dry_run: false,
+            only_states: false,
+        }
     }
 
     /// Rows that were last written so long ago, **also those that still count**: their keys begin anew.
@@ -73,24 +80,38 @@ impl Cleanup {
         self
     }
 
+    /// Only states of buckets and the like, neither entries of logs nor counters; false by default.
+    pub fn only_states(mut self, only_states: bool) -> Self {
+        self.only_states = only_states;
+        self
+    }
+
+    /// Removes one batch, or only counts.
+    pub(super) async fn run_once(&self, direct: &Direct) -> Result<Cleaned, BackendError> {
+        let micros = |age: Duration| u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+        let stale = Stale {
+            older_than: self.older_than.map(micros),
+            only_states: self.only_states,
+            key_pattern: self.key_pattern.clone(),
+            batch: (!self.dry_run).then_some(self.batch_size),
+        };
+        let mut cleaned = Cleaned::default();
+        cleaned.add(direct.clean(stale).await?);
+        Ok(cleaned)
+    }
+
     /// Removes batch after batch, and tells after each how many rows it were so far.
     pub(super) async fn run(
         self,
         direct: &Direct,
         mut progress: impl FnMut(&Cleaned),
     ) -> Result<Cleaned, BackendError> {
-        let micros = |age: Duration| u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
-        let stale = Stale {
-            older_than: self.older_than.map(micros),
-            key_pattern: self.key_pattern,
-            batch: (!self.dry_run).then_some(self.batch_size),
-        };
         let mut cleaned = Cleaned::default();
         loop {
-            let counts = direct.clean(stale.clone()).await?;
-            cleaned.add(counts);
+            let batch = self.run_once(direct).await?;
+            cleaned.add([batch.entries, batch.counters, batch.states]);
             progress(&cleaned);
-            if self.dry_run || counts.iter().sum::<u64>() < self.batch_size.into() {
+            if self.dry_run || batch.total() < self.batch_size.into() {
                 return Ok(cleaned);
             }
         }

@@ -50,7 +50,7 @@ pub(super) fn decide<'r, T: Tables>(
     let verdicts = requests.iter().enumerate().map(|(index, (request, places))| match request {
         _ if !may_take(index) => Verdict::new(now, []),
         Request::Check(asked) => {
-            let mut batch = asked.batch();
+            let mut batch = asked.batch_at(Timestamp::ZERO);
             settle(&mut batch, &mut OfBatch { held: &mut held, places, now }, now, asked.mode);
             batch.into_verdict()
         }

@@ -10,6 +10,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     commit::Request,
     job::{Answer, Job, Work},
+    look::{Look, Seen},
     queues::Queues,
     returned::Returned,
     stale::{Counts, Stale},
@@ -18,14 +19,18 @@ use super::{
 use crate::{
     Batch, Charge, Clock, Mode,
     backend::{
-        Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, Progress, Stats, asked::Asked,
+        Backend, BackendError, BoxFuture, ErrorKind, Fate, Health, OverrideRow, OverrideSource,
+        Progress, Stats, asked::Asked,
     },
 };
 
 /// What migrations may take.
 const MIGRATION: Duration = Duration::from_secs(600);
-/// What one batch of a cleanup may take.
+/// What one batch of a cleanup, or a look at the tables, may take.
 const CLEANUP: Duration = Duration::from_secs(60);
+
+/// What reading all overrides may take.
+const OVERRIDES: Duration = Duration::from_secs(5);
 
 /// Asks the database.
 #[derive(Clone, Debug)]
@@ -71,6 +76,16 @@ impl Direct {
 
     pub(super) fn clean(&self, stale: Stale) -> BoxFuture<Result<Counts, BackendError>> {
         self.send(CLEANUP, |answer| Work::Clean(stale, answer))
+    }
+
+    pub(super) fn look(&self, look: Look) -> BoxFuture<Result<Seen, BackendError>> {
+        self.send(CLEANUP, |answer| Work::Look(look, answer))
+    }
+}
+
+impl OverrideSource for Direct {
+    fn overrides(&self) -> BoxFuture<Result<Vec<OverrideRow>, BackendError>> {
+        self.send(OVERRIDES, Work::Overrides)
     }
 }
 

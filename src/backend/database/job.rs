@@ -9,11 +9,12 @@ use tokio::sync::oneshot;
 
 use super::{
     commit::Request,
+    look::{Look, Seen},
     stale::{Counts, Stale},
 };
 use crate::{
     Timestamp, Verdict,
-    backend::{BackendError, Health},
+    backend::{BackendError, Health, OverrideRow},
 };
 
 /// Where an answer is awaited.
@@ -36,6 +37,8 @@ pub(super) enum Work {
     Health(Answer<Health>),
     Migrate(Answer<Vec<String>>),
     Clean(Stale, Answer<Counts>),
+    Overrides(Answer<Vec<OverrideRow>>),
+    Look(Look, Answer<Seen>),
 }
 
 const WAITING: u8 = 0;
@@ -69,7 +72,11 @@ impl Work {
         match self {
             Self::Decide(request, _) => request.key(),
             Self::Reset(key, _) => key,
-            Self::Health(_) | Self::Migrate(_) | Self::Clean(..) => "",
+            Self::Health(_)
+            | Self::Migrate(_)
+            | Self::Clean(..)
+            | Self::Look(..)
+            | Self::Overrides(_) => "",
         }
     }
 }
@@ -87,6 +94,8 @@ impl Job {
             Work::Health(answer) => answer.is_closed(),
             Work::Migrate(answer) => answer.is_closed(),
             Work::Clean(_, answer) => answer.is_closed(),
+            Work::Overrides(answer) => answer.is_closed(),
+            Work::Look(_, answer) => answer.is_closed(),
         };
         !is_closed && !self.claim.is_given_up()
     }
@@ -100,6 +109,8 @@ impl Job {
             Work::Health(answer) => drop(answer.send(Err(error))),
             Work::Migrate(answer) => drop(answer.send(Err(error))),
             Work::Clean(_, answer) => drop(answer.send(Err(error))),
+            Work::Overrides(answer) => drop(answer.send(Err(error))),
+            Work::Look(_, answer) => drop(answer.send(Err(error))),
         }
     }
 }

@@ -22,6 +22,31 @@ pub enum Dialect {
     Sqlite,
 }
 
+/// A migration, and whether it was run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Migration {
+    /// Its name, which its folder has.
+    pub name: String,
+    /// Whether it was run.
+    pub is_run: bool,
+}
+
+impl Migration {
+    /// All of them, of which these were not run.
+    pub(super) fn all(pending: &[String]) -> Vec<Self> {
+        // All dialects have migrations of the same names.
+        let mut names: Vec<_> =
+            POSTGRES_FILES.iter().filter_map(|(path, _)| path.strip_suffix("/up.sql")).collect();
+        names.sort_unstable();
+        let told = |name: &str| Self {
+            name: name.to_owned(),
+            is_run: !pending.iter().any(|pending| pending == name),
+        };
+        names.into_iter().map(told).collect()
+    }
+}
+
 /// Those for PostgreSQL.
 #[cfg(feature = "postgres")]
 pub const POSTGRES: diesel_migrations::EmbeddedMigrations =

@@ -16,7 +16,10 @@ use std::time::Duration;
 use diesel::r2d2::{ConnectionManager, Pool};
 
 use self::direct::Direct;
-use super::{Backend, BackendError, BoxFuture, Health, Progress, Stats, wrap::DenialCache};
+use super::{
+    Backend, BackendError, BoxFuture, Health, OverrideRow, OverrideSource, Progress, Stats, Upkeep,
+    wrap::DenialCache,
+};
 use crate::{Batch, Charge, Error, Policy};
 
 mod builder;
@@ -31,9 +34,11 @@ mod job;
 mod json;
 mod key;
 mod log;
+mod look;
 pub mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod overrides;
 mod post;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -47,11 +52,12 @@ mod stale;
 mod statement;
 mod tables;
 mod time;
+mod upkeep;
 mod worker;
 
 pub use builder::DatabaseBuilder;
 pub use cleanup::{Cleaned, Cleanup};
-pub use migrations::Dialect;
+pub use migrations::{Dialect, Migration};
 pub use tables::DatabaseConnection;
 
 /// State in a database.
@@ -114,6 +120,14 @@ impl DatabaseBackend {
         cleanup.run(self.door.get_ref(), progress).await
     }
 
+    /// Removes one batch of rows that are of no use any more: fewer than its size when there are no more.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was removed.
+    pub async fn clean_batch(&self, cleanup: &Cleanup) -> Result<Cleaned, BackendError> {
+        cleanup.run_once(self.door.get_ref()).await
+    }
+
     /// A task that removes what is expired at every interval, for ever: hand it to a runtime. A failure
     /// is logged, and the next interval waited for.
     ///
@@ -125,6 +139,13 @@ impl DatabaseBackend {
     /// ```
     pub fn clean_regularly(&self, every: Duration) -> impl Future<Output = ()> + Send + 'static {
         cleanup::regularly(self.door.get_ref().clone(), every)
+    }
+}
+
+/// The active rows of the table `django_smart_ratelimit_config`.
+impl OverrideSource for DatabaseBackend {
+    fn overrides(&self) -> BoxFuture<Result<Vec<OverrideRow>, BackendError>> {
+        self.door.get_ref().overrides()
     }
 }
 
@@ -155,5 +176,9 @@ impl Backend for DatabaseBackend {
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         self.door.validate(policy, cost)
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        Some(self)
     }
 }

@@ -268,6 +268,10 @@ impl Tables for PgConnection {
         RunQueryDsl::execute(Statement::<()>::new(sql, values), self)
     }
 
+    fn texts(&mut self, sql: String) -> QueryResult<Vec<(i64, String, String, String)>> {
+        Statement::<(Int, Text, Text, Text)>::new(sql, []).load(self)
+    }
+
     fn forget(&mut self, key: &str) -> QueryResult<()> {
         for sql in FORGET {
             execute(self, sql, [Value::Text(key.to_owned())])?;

@@ -32,7 +32,7 @@ struct Table {
     id: &'static [&'static str],
     expiry: &'static str,
     written: &'static str,
-    /// Whether its times are Unix microseconds.
+    /// Whether it is ours, whose times are Unix microseconds.
     has_micros: bool,
 }
 
@@ -59,6 +59,8 @@ pub(super) struct Stale {
     /// For how long, in microseconds, they were not written, expired or not; `None`: those that are
     /// expired.
     pub(super) older_than: Option<u64>,
+    /// Only states, neither entries nor counters.
+    pub(super) only_states: bool,
     /// With `*` for anything.
     pub(super) key_pattern: String,
     /// Most rows to remove; `None`: only count.
@@ -83,6 +85,9 @@ pub(super) fn clean<T: Tables>(
     let mut counts = Counts::default();
     let mut left = stale.batch.map(u64::from);
     for (table, count) in TABLES.iter().zip(&mut counts) {
+        if stale.only_states && !table.has_micros {
+            continue;
+        }
         let mut values =
             vec![Value::Int(before), Value::Text((T::FRAGMENTS.pattern)(&stale.key_pattern))];
         match &mut left {

@@ -4,6 +4,7 @@ use diesel::{Connection, QueryResult, r2d2::R2D2Connection};
 
 use super::{
     fault::Fault,
+    look::LookAt,
     row::{CounterRow, EntryRow, StateRow},
     stale::Fragments,
     statement::Value,
@@ -18,7 +19,7 @@ pub struct Locked<R> {
 }
 
 /// A connection whose tables hold limits. Rows come and go in the order of their keys.
-pub trait Tables: Connection + R2D2Connection + Sized + 'static {
+pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     /// What its statements of housekeeping are made of.
     const FRAGMENTS: Fragments;
 
@@ -68,6 +69,9 @@ pub trait Tables: Connection + R2D2Connection + Sized + 'static {
 
     /// Runs a statement, and tells how many rows it was about.
     fn execute(&mut self, sql: String, values: Vec<Value>) -> QueryResult<usize>;
+
+    /// The rows of a statement that answers with a number and three texts.
+    fn texts(&mut self, sql: String) -> QueryResult<Vec<(i64, String, String, String)>>;
 
     /// Removes everything about a key.
     fn forget(&mut self, key: &str) -> QueryResult<()>;

@@ -22,6 +22,7 @@ use super::{
     fault::{Fault, Text},
     job::{Answer, Claim, Job, Work},
     key::stored,
+    overrides,
     post::Post,
     queues::Queues,
     row::signed,
@@ -191,14 +192,34 @@ impl<T: Tables> Worker<T> {
                 let done = self.attempt(connection, deadline, |tables| clean(tables, &stale, now));
                 let _ = answer.send(done);
             }
+            Work::Overrides(answer) => {
+                let read = |tables: &mut T| Ok(overrides::read(tables)?);
+                let _ = answer.send(self.attempt(connection, deadline, read));
+            }
+            Work::Look(look, answer) => {
+                let done = self.attempt(connection, deadline, |tables| look.at(tables));
+                let _ = answer.send(done);
+            }
             Work::Health(answer) => {
-                let _ = answer.send(health(&mut **connection));
+                let _ = answer.send(self.health(connection));
             }
             Work::Migrate(answer) => {
                 let done = connection.migrate().map_err(|fault| fault.told(Fate::NotCharged));
                 let _ = answer.send(done);
             }
         }
+    }
+
+    /// Whether the database is well. Where a connection turns out to be lost, so may those be that wait in
+    /// the pool: they are tried until one works, and nobody else meets one that does not.
+    fn health(&self, connection: &mut Connection<T>) -> Result<Health, BackendError> {
+        let mut found = health(&mut **connection);
+        for _ in 0..self.pool.state().idle_connections {
+            let is_lost = found.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unreachable);
+            let Some(mut other) = is_lost.then(|| self.pool.try_get()).flatten() else { break };
+            found = health(&mut *other);
+        }
+        found
     }
 
     /// Carries out a transaction, again and again while that may help and somebody waits.
@@ -242,12 +263,16 @@ fn discard<T: Tables>(connection: &mut Connection<T>) {
     T::TransactionManager::transaction_manager_status_mut(&mut **connection).set_in_error();
 }
 
-/// Asks the database something, and whether its tables are those of this version.
+/// Asks the database something, and whether its tables are those of this version. In a transaction, since
+/// it is by those that Diesel notices that a connection is lost.
 fn health<T: Tables>(tables: &mut T) -> Result<Health, BackendError> {
     let start = Clock::System.now();
-    tables.now().map_err(|error| Fault::from(error).told(Fate::NotCharged))?;
-    let round_trip_micros = Clock::System.now().since(start);
-    let pending = tables.pending_migrations().map_err(|fault| fault.told(Fate::NotCharged))?;
+    let looked = tables.in_transaction(|tables| {
+        tables.now()?;
+        let round_trip_micros = Clock::System.now().since(start);
+        Ok((round_trip_micros, tables.pending_migrations()?))
+    });
+    let (round_trip_micros, pending) = looked.map_err(|fault| fault.told(Fate::NotCharged))?;
     if pending.is_empty() {
         return Ok(Health { round_trip_micros, warnings: Vec::new() });
     }

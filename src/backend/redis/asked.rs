@@ -43,10 +43,10 @@ impl Asked {
     /// What is sent, with windows on the clock as they are at `at`, of which some have these periods.
     pub(super) fn group(&self, at: Timestamp, periods: &[u64]) -> Result<Group, BackendError> {
         let asking = Asking { mode: self.mode, at, periods };
-        Group::of(&self.batch(), asking).ok_or_else(unsupported)
+        Group::of(&self.batch_at(Timestamp::ZERO), asking).ok_or_else(unsupported)
     }
 
     pub(super) fn verdict(&self, reply: &Reply) -> Option<Verdict> {
-        replay::verdict(self.batch(), self.mode, reply)
+        replay::verdict(self.batch_at(Timestamp::ZERO), self.mode, reply)
     }
 }

@@ -168,6 +168,14 @@ impl RedisBuilder {
         Ok(RedisBackend { door: DenialCache::around(direct).capacity(self.denial_cache) })
     }
 
+    /// Whether [`build`](Self::build) would succeed.
+    #[cfg(feature = "config")]
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        #[cfg(feature = "redis-tls")]
+        self.prepare_tls()?;
+        self.connect().map(drop)
+    }
+
     fn connect(&self) -> Result<Box<dyn Connect>, Error> {
         match &self.place {
             Place::Standalone(url) => {

@@ -9,7 +9,7 @@ use redis::{
 use tokio::sync::watch;
 
 use super::{
-    link::{Connect, Connection, Link, late},
+    link::{Connect, Connection, Link, late, open},
     redirect::{Elsewhere, MakeClient, Redirects},
 };
 use crate::backend::BoxFuture;
@@ -34,6 +34,16 @@ impl Connect for Cluster {
             let (_, lost) = watch::channel(false);
             Ok(Link::new(servers, lost))
         })
+    }
+
+    fn connect_to(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Duration,
+    ) -> BoxFuture<RedisResult<Link>> {
+        let client = (self.make_client)(host, port);
+        Box::pin(async move { open(&client?, deadline).await })
     }
 
     fn is_cluster(&self) -> bool {

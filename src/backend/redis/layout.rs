@@ -68,6 +68,38 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The key itself and the kind of its state, of a key that ends with the name of a kind.
+    pub(super) fn of_suffix(stored: &str) -> Option<(&str, Self)> {
+        let kinds = [
+            (TOKEN_BUCKET, Self::TokenBucket),
+            (LEAKY_BUCKET, Self::LeakyBucket),
+            (GCRA, Self::Gcra),
+            (COUNTER, Self::WindowCounter),
+        ];
+        let of = |(suffix, kind)| stored.strip_suffix(suffix).map(|key| (key, kind));
+        kinds.into_iter().find_map(of)
+    }
+}
+
+/// A key without the start of a window that it ends with, and that start. Keys that end with a number
+/// look the same.
+pub(super) fn of_stored(stored: &str) -> (&str, Option<Timestamp>) {
+    let start = |text: &str| {
+        let (secs, micros) = text.split_once('.').unwrap_or((text, "0"));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let is_start = is_number(secs) && is_number(micros);
+        is_start.then(|| Some(Timestamp::from_secs(secs.parse().ok()?) + micros.parse().ok()?))?
+    };
+    match stored.rsplit_once(':') {
+        Some((key, end)) => match start(end) {
+            Some(start) => (key, Some(start)),
+            None => (stored, None),
+        },
+        None => (stored, None),
+    }
+}
+
 /// Start of the window on the clock in which `at` lies.
 pub(super) fn window_start(period: u64, at: Timestamp) -> Timestamp {
     at - at.as_micros() % period.max(1)

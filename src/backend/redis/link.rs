@@ -17,6 +17,17 @@ pub(super) trait Connect: fmt::Debug + Send + Sync {
     /// A connection whose server has answered.
     fn connect(&self, deadline: Duration) -> BoxFuture<RedisResult<Link>>;
 
+    /// A connection to one server of a cluster. Elsewhere there is one server only.
+    fn connect_to(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Duration,
+    ) -> BoxFuture<RedisResult<Link>> {
+        let _ = (host, port);
+        self.connect(deadline)
+    }
+
     /// Whether keys are spread over several servers, so that calls cannot be about any two of them.
     fn is_cluster(&self) -> bool {
         false

@@ -17,7 +17,8 @@ use std::{
 
 use self::{direct::Direct, link::Connect, time::ServerTime};
 use super::{
-    Backend, BackendError, BoxFuture, Health, Progress, Stats, noted::Noted, wrap::DenialCache,
+    Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep, noted::Noted,
+    wrap::DenialCache,
 };
 use crate::{Batch, Charge, Error, Policy};
 
@@ -44,6 +45,7 @@ mod sentinel;
 mod spread;
 mod support;
 mod time;
+mod upkeep;
 mod url;
 
 pub use builder::RedisBuilder;
@@ -127,6 +129,10 @@ impl Backend for RedisBackend {
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         self.door.validate(policy, cost)
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        Some(self)
     }
 }
 

@@ -116,7 +116,11 @@ fn whole(asked: &Asked, parts: &[Part], replies: &[Reply], charged: bool) -> Opt
     for (part, reply) in parts.iter().zip(replies) {
         let decided = part.asked.verdict(reply)?;
         let gave_back = !charged && reply.outcome == Outcome::Charged;
-        let before = if gave_back { looked(part.asked.batch(), reply)? } else { decided.clone() };
+        let before = if gave_back {
+            looked(part.asked.batch_at(Timestamp::ZERO), reply)?
+        } else {
+            decided.clone()
+        };
         for (index, place) in part.places.iter().enumerate() {
             let counted = part.asked.checks[index].policy.counts_refused();
             let told = if counted { &decided } else { &before };

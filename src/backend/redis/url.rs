@@ -2,7 +2,7 @@
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
-use crate::Error;
+use crate::{Error, masked::masked};
 
 const REMEDY: &str = "write redis://user:password@host:6379/0, or redis+unix:///path?db=0";
 const REMEDY_FOR_LOGINS: &str = "write redis://user:password@host:6379/0, with @ : / ? # % in names and \
@@ -76,29 +76,4 @@ pub(super) fn wrong(url: &str, error: &redis::RedisError) -> Error {
 fn about(url: &str, reason: &str) -> Error {
     let remedy = if url.contains('@') { REMEDY_FOR_LOGINS } else { REMEDY };
     Error::new("url", masked(url), reason.to_owned(), remedy)
-}
-
-/// A URL without its password, wherever in it that stands.
-fn masked(url: &str) -> String {
-    let (place, query) = url.rsplit_once("pass=").map_or((url, None), |(before, after)| {
-        (before, Some(after.split_once('&').map_or("", |(_, rest)| rest)))
-    });
-    let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
-    let mut masked = match rest.rsplit_once('@') {
-        Some((login, host)) => {
-            let user = login.split_once(':').map_or("", |(user, _)| user);
-            let user = if scheme.is_empty() { "" } else { user };
-            format!("{user}:***@{host}")
-        }
-        None => rest.to_owned(),
-    };
-    if !scheme.is_empty() {
-        masked.insert_str(0, "://");
-        masked.insert_str(0, scheme);
-    }
-    match query {
-        Some("") => masked + "pass=***",
-        Some(rest) => masked + "pass=***&" + rest,
-        None => masked,
-    }
 }

@@ -8,7 +8,6 @@
 //! Where both are used, [`Leases`] go outside: what a process holds is then handed out before
 //! anything is refused.
 
-mod counter;
 mod denial;
 mod lease;
 mod sets;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Batch, Decision, MAX_CHECKS, Timestamp, Verdict,
-    backend::{hash::KeyHash, refusal::is_repeatable, wrap::counter::Counter},
+    backend::{counter::Counter, hash::KeyHash, refusal::is_repeatable},
 };
 
 /// What is known, shared with the answers under way.

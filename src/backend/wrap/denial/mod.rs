@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use self::{generations::Change, known::Known};
 use crate::{
     Batch, Charge, Error, Policy,
-    backend::{Backend, BackendError, BoxFuture, Health, Progress, Stats},
+    backend::{
+        Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep,
+        multi::{MemberStatus, Watcher},
+    },
 };
 
 mod generations;
@@ -136,6 +139,18 @@ impl<B: Backend> Backend for DenialCache<B> {
 
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         self.inner.validate(policy, cost)
+    }
+
+    fn members(&self) -> Vec<MemberStatus> {
+        self.inner.members()
+    }
+
+    fn watch(&self, watcher: &Watcher) {
+        self.inner.watch(watcher);
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
     }
 }
 

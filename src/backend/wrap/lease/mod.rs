@@ -10,10 +10,14 @@ use self::{
     fetch::Fetch,
     lots::{Asker, Lots, Turn},
 };
-use super::counter::Counter;
 use crate::{
     Batch, Charge, Check, Error, Policy, Shape,
-    backend::{Backend, BackendError, BoxFuture, Health, Progress, Stats, hash::KeyHash},
+    backend::{
+        Backend, BackendError, BoxFuture, Health, Progress, Stats, Upkeep,
+        counter::Counter,
+        hash::KeyHash,
+        multi::{MemberStatus, Watcher},
+    },
 };
 
 mod fetch;
@@ -185,12 +189,24 @@ impl<B: Backend> Backend for Leases<B> {
         Stats { leased: inner.leased.saturating_add(self.leased.sum()), ..inner }
     }
 
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
+    }
+
     fn validate(&self, policy: &Policy, cost: u32) -> Result<(), Error> {
         self.inner.validate(policy, cost)?;
         match cost < self.size(policy) && is_leasable(policy) {
             true => self.inner.validate(policy, self.size(policy)),
             false => Ok(()),
         }
+    }
+
+    fn members(&self) -> Vec<MemberStatus> {
+        self.inner.members()
+    }
+
+    fn watch(&self, watcher: &Watcher) {
+        self.inner.watch(watcher);
     }
 }
 

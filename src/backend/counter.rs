@@ -9,7 +9,7 @@ const STRIPES: usize = 16;
 
 /// A sum in parts, each of which some threads add to.
 #[derive(Debug, Default)]
-pub(super) struct Counter([Stripe; STRIPES]);
+pub(in crate::backend) struct Counter([Stripe; STRIPES]);
 
 /// Aligned so that neighbours do not share cache lines.
 #[derive(Debug, Default)]
@@ -25,11 +25,11 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 impl Counter {
     #[inline]
-    pub(super) fn add_one(&self) {
+    pub(in crate::backend) fn add_one(&self) {
         self.0[stripe() % STRIPES].0.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn sum(&self) -> u64 {
+    pub(in crate::backend) fn sum(&self) -> u64 {
         self.0.iter().map(|stripe| stripe.0.load(Relaxed)).fold(0, u64::wrapping_add)
     }
 }
