@@ -213,11 +213,19 @@ impl<T: Tables> Worker<T> {
     /// Whether the database is well. Where a connection turns out to be lost, so may those be that wait in
     /// the pool: they are tried until one works, and nobody else meets one that does not.
     fn health(&self, connection: &mut Connection<T>) -> Result<Health, BackendError> {
-        let mut found = health(&mut **connection);
-        for _ in 0..self.pool.state().idle_connections {
+        let is_own = self.shared.is_own;
+        let ask = |connection: &mut Connection<T>| {
+            let found = health(&mut **connection, is_own);
             let is_lost = found.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unreachable);
+            if is_lost {
+                discard(connection);
+            }
+            (found, is_lost)
+        };
+        let (mut found, mut is_lost) = ask(connection);
+        for _ in 0..self.pool.state().idle_connections {
             let Some(mut other) = is_lost.then(|| self.pool.try_get()).flatten() else { break };
-            found = health(&mut *other);
+            (found, is_lost) = ask(&mut other);
         }
         found
     }
@@ -265,9 +273,9 @@ fn discard<T: Tables>(connection: &mut Connection<T>) {
 
 /// Asks the database something, and whether its tables are those of this version. In a transaction, since
 /// it is by those that Diesel notices that a connection is lost.
-fn health<T: Tables>(tables: &mut T) -> Result<Health, BackendError> {
+fn health<T: Tables>(tables: &mut T, is_own: bool) -> Result<Health, BackendError> {
     let start = Clock::System.now();
-    let looked = tables.in_transaction(|tables| {
+    let looked = tables.in_transaction(is_own, |tables| {
         tables.now()?;
         let round_trip_micros = Clock::System.now().since(start);
         Ok((round_trip_micros, tables.pending_migrations()?))
