@@ -55,6 +55,9 @@
 //! | `redis-tls` | the same over encrypted connections |
 //! | `postgres`, `mysql`, `sqlite` | counters in a database: `backend::database` |
 //! | `config` | one TOML file and variables of the environment: `config::Config` |
+//! | `metrics` | counters and histograms of decisions, by the `metrics` facade |
+//! | `prometheus` | the same as an endpoint: `Prometheus` |
+//! | `cli` | the command `ratelimit`, with every kind of store |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
@@ -80,6 +83,8 @@ pub use actix_smart_ratelimit_core::{
 pub use actix_smart_ratelimit_macros::{rate, rate_limit};
 pub use backend::MemoryBackend;
 pub use clock::{Clock, ManualClock};
+#[cfg(feature = "prometheus")]
+pub use http::Prometheus;
 pub use http::{
     Condition, LiveRateLimit, RateLimit, RateLimitInfo, RateLimitService, Reason, Refusal, Rule,
     Tiers, preset,
@@ -132,4 +137,6 @@ mod pages {
     mod redis {}
     #[doc = include_str!("../docs/database.md")]
     mod database {}
+    #[doc = include_str!("../docs/operations.md")]
+    mod operations {}
 }

@@ -11,6 +11,8 @@ mod info;
 mod live;
 mod middleware;
 pub mod preset;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod refusal;
 mod rule;
 mod selector;
@@ -20,6 +22,8 @@ mod tiers;
 pub use condition::Condition;
 pub use info::RateLimitInfo;
 pub use live::LiveRateLimit;
+#[cfg(feature = "prometheus")]
+pub use prometheus::Prometheus;
 pub use middleware::RateLimit;
 pub use refusal::{Reason, Refusal};
 pub use rule::Rule;
