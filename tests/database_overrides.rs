@@ -72,7 +72,8 @@ async fn is_live(url: &str, mut write: impl FnMut(&str), [yes, no]: [&str; 2]) {
     has_limit(&limiter, "user:1", 5).await;
     assert_eq!(take(&limiter, "user:1", 6).await, [true, true, true, true, true, false]);
     assert_eq!(limit_of(&limiter, "user:2").await, 3, "its row cannot be understood");
-    assert_eq!(events.kinds(), [EventKind::OverrideSkipped]);
+    let skipped = events.kinds().into_iter().filter(|kind| *kind == EventKind::OverrideSkipped);
+    assert_eq!(skipped.count(), 1, "told once");
     write(&format!(
         "UPDATE django_smart_ratelimit_config SET is_active = {no} WHERE key_pattern = 'api:user:1'"
     ));

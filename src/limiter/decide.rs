@@ -268,10 +268,10 @@ impl Waiting {
     ) -> Outcome {
         let Self { limiter, plan, rules, cost, keys } = &self;
         let store = &limiter.0.stores[plan.backend()];
-        let deadline = limiter.0.settings.deadline;
+        let patience = tokio::time::sleep(limiter.0.settings.deadline);
         #[cfg(feature = "metrics")]
         let since = crate::Clock::System.now();
-        let answer = store.guard.wait(ticket, answer, rules.policies.len(), deadline).await;
+        let answer = store.guard.wait(ticket, answer, rules.policies.len(), patience).await;
         #[cfg(feature = "metrics")]
         plan.meters(limiter).waited(crate::Clock::System.now().since(since));
         match answer {

@@ -40,7 +40,7 @@ impl Store {
         let is_one_store = backend.members().is_empty();
         let tell = teller(name, !is_one_store, limiter.clone());
         let deadline = settings.deadline;
-        let probing = Probing { interval: None, deadline };
+        let probing = Probing::new(None, deadline);
         let guard = if is_one_store {
             Guard::new(name.to_owned(), backend.clone(), settings.breaker.clone(), probing, tell)
         } else {

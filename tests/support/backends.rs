@@ -108,12 +108,22 @@ pub struct Remote {
     mood: Mutex<Mood>,
     asked: AtomicUsize,
     waiting: Arc<AtomicUsize>,
+    probed: AtomicUsize,
+    probing: Arc<AtomicUsize>,
+    most_probing: AtomicUsize,
 }
 
 impl Remote {
     pub fn new(mood: Mood) -> Arc<Self> {
-        let (inner, waiting) = (MemoryBackend::default(), Arc::default());
-        Arc::new(Self { inner, mood: Mutex::new(mood), asked: AtomicUsize::new(0), waiting })
+        Arc::new(Self {
+            inner: MemoryBackend::default(),
+            mood: Mutex::new(mood),
+            asked: AtomicUsize::new(0),
+            waiting: Arc::default(),
+            probed: AtomicUsize::new(0),
+            probing: Arc::default(),
+            most_probing: AtomicUsize::new(0),
+        })
     }
 
     pub fn set(&self, mood: Mood) {
@@ -123,6 +133,16 @@ impl Remote {
     /// How many checks have been asked for.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// How many health checks have been asked for.
+    pub fn probed(&self) -> usize {
+        self.probed.load(Ordering::SeqCst)
+    }
+
+    /// How many of those were under way at once, at most.
+    pub fn most_probing(&self) -> usize {
+        self.most_probing.load(Ordering::SeqCst)
     }
 
     /// How many of them are being waited for now.
@@ -169,7 +189,19 @@ impl Backend for Remote {
     }
 
     fn health(&self) -> BoxFuture<Result<Health, BackendError>> {
-        self.inner.health()
+        self.probed.fetch_add(1, Ordering::SeqCst);
+        let probing = Waiting::new(&self.probing);
+        self.most_probing.fetch_max(self.probing.load(Ordering::SeqCst), Ordering::SeqCst);
+        let mood = *self.mood.lock().unwrap();
+        Box::pin(async move {
+            let _probing = probing;
+            tokio::task::yield_now().await;
+            match mood {
+                Mood::Silent => std::future::pending().await,
+                Mood::Fails(kind, fate) => Err(BackendError::new(kind, fate)),
+                _ => Ok(Health::default()),
+            }
+        })
     }
 
     fn stats(&self) -> Stats {

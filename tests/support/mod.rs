@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod redis;
 pub mod tcp;
 pub mod trial;
+pub mod watched;
 
 use std::net::{IpAddr, SocketAddr};
 

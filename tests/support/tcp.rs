@@ -42,6 +42,11 @@ impl Server {
     pub async fn stop(self) {
         self.handle.stop(false).await;
     }
+
+    /// Lets requests that are under way finish.
+    pub async fn stop_gracefully(self) {
+        self.handle.stop(true).await;
+    }
 }
 
 /// One connection of a client.

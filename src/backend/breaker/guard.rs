@@ -10,7 +10,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::timeout;
 
 use super::{
     BreakerSettings, Change, ChangeKind, MemberState, MemberStatus,
@@ -86,10 +85,16 @@ impl Guard {
     #[inline]
     pub(crate) fn pass(self: &Arc<Self>) -> Option<Ticket> {
         let word = self.word.load(Relaxed);
-        if word & CLOSED == 0 || self.prober.is_missing() {
+        if word & CLOSED == 0 {
             self.prober.begin(self);
+            return None;
         }
-        (word & CLOSED != 0).then_some(Ticket { generation: word >> GENERATION })
+        Some(Ticket { generation: word >> GENERATION })
+    }
+
+    /// Begins the task that probes, unless it runs or there is no runtime.
+    pub(crate) fn begin_probing(self: &Arc<Self>) {
+        self.prober.begin(self);
     }
 
     #[inline]
@@ -103,20 +108,22 @@ impl Guard {
         self.record.answered_at_once();
     }
 
-    /// Waits for an answer with so many decisions, no longer than `patience`, and takes note of it.
+    /// Waits for an answer with so many decisions until `patience` ends, and takes note of it.
     pub(crate) async fn wait(
         self: &Arc<Self>,
         ticket: Ticket,
         answer: BoxFuture<Result<Verdict, BackendError>>,
         decisions: usize,
-        patience: Duration,
+        patience: impl Future<Output = ()>,
     ) -> Result<Verdict, BackendError> {
         let begun = Clock::System.now();
-        let result = match timeout(patience, answer).await {
-            Ok(Ok(verdict)) if verdict.decisions().len() == decisions => Ok(verdict),
-            Ok(Ok(_)) => Err(undecided()),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown)),
+        let result = tokio::select! {
+            biased;
+            result = answer => match result {
+                Ok(verdict) if verdict.decisions().len() != decisions => Err(undecided()),
+                result => result,
+            },
+            () = patience => Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown)),
         };
         match &result {
             Ok(_) => self.answered(ticket, Clock::System.now().since(begun)),

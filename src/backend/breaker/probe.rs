@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -26,6 +26,14 @@ pub(crate) struct Probing {
     pub(crate) interval: Option<Duration>,
     /// What a probe may take.
     pub(crate) deadline: Duration,
+    /// Counts the tasks that run, of all guards that share it.
+    pub(crate) running: Arc<AtomicUsize>,
+}
+
+impl Probing {
+    pub(crate) fn new(interval: Option<Duration>, deadline: Duration) -> Self {
+        Self { interval, deadline, running: Arc::default() }
+    }
 }
 
 /// The one task of a guard, so that no two probes are ever under way. It runs on the runtime that asked
@@ -53,12 +61,6 @@ impl Prober {
         &self.settings
     }
 
-    /// Whether there should be a task though the breaker is closed, and there is none.
-    #[inline]
-    pub(super) fn is_missing(&self) -> bool {
-        self.probing.interval.is_some() && !self.signals.is_running.load(SeqCst)
-    }
-
     /// Begins the task unless it runs. Without a runtime, a later request will.
     #[cold]
     pub(super) fn begin(&self, guard: &Arc<Guard>) {
@@ -69,7 +71,8 @@ impl Prober {
         if self.signals.is_running.swap(true, SeqCst) {
             return;
         }
-        let running = Running(self.signals.clone());
+        self.probing.running.fetch_add(1, SeqCst);
+        let running = Running(self.signals.clone(), self.probing.running.clone());
         let task = runtime.spawn(run(Arc::downgrade(guard), self.probing.clone(), running));
         *self.task.lock() = Some(task.abort_handle());
     }
@@ -89,10 +92,11 @@ impl Drop for Prober {
 }
 
 /// Tells when the task has ended, for whatever reason.
-struct Running(Arc<Signals>);
+struct Running(Arc<Signals>, Arc<AtomicUsize>);
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.1.fetch_sub(1, SeqCst);
         self.0.is_running.store(false, SeqCst);
     }
 }

@@ -113,10 +113,8 @@ impl MultiBuilder {
         let names: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
         let seeds = names.iter().map(|name| hash(name)).collect();
         let board = Arc::new(Board::new(names, strategy, self.watcher));
-        let probing = Probing {
-            interval: Some(self.probe_interval),
-            deadline: self.probe_deadline.unwrap_or(deadline),
-        };
+        let probe_deadline = self.probe_deadline.unwrap_or(deadline);
+        let probing = Probing::new(Some(self.probe_interval), probe_deadline);
         let guard = |(index, (name, backend))| {
             let board = board.clone();
             let observer = move |change: &Change<'_>| board.changed(index, change);
@@ -124,7 +122,8 @@ impl MultiBuilder {
         };
         let members = members.into_iter().enumerate().map(guard).collect();
         let deadline = AtomicU64::new(super::micros(deadline));
-        let shared = Shared { members, seeds, strategy, board, deadline, member_deadline };
+        let probers = probing.running;
+        let shared = Shared { members, seeds, strategy, board, deadline, member_deadline, probers };
         Ok(MultiBackend { shared: Arc::new(shared) })
     }
 

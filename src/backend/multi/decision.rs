@@ -1,10 +1,12 @@
 //! One decision: member after member, each at most once, within one deadline.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
+
+use tokio::time::sleep;
 
 use super::{Shared, order::Order};
 use crate::{
-    Batch, Clock, Mode, Timestamp, Verdict,
+    Batch, Mode, Timestamp, Verdict,
     backend::{
         BackendError, BoxFuture, Fate, Progress,
         asked::Asked,
@@ -70,13 +72,18 @@ impl Shared {
 
 impl Waiting {
     pub(super) async fn decide(mut self, mut later: Later) -> Result<Verdict, BackendError> {
-        let begun = Clock::System.now();
         let deadline = self.shared.deadline();
-        let checks = self.asked.checks.len();
+        let mut end = pin!(sleep(deadline));
         loop {
-            let left = deadline.saturating_sub(since(begun));
-            let patience = self.shared.member_deadline(deadline).min(left);
+            let turn = sleep(self.shared.member_deadline(deadline));
+            let patience = async {
+                tokio::select! {
+                    () = turn => {}
+                    () = &mut end => {}
+                }
+            };
             let Later { guard, ticket, answer } = later;
+            let checks = self.asked.checks.len();
             let mut error = match guard.wait(ticket, answer, checks, patience).await {
                 Ok(verdict) => return Ok(verdict),
                 Err(error) => error,
@@ -85,7 +92,7 @@ impl Waiting {
                 if error.fate() == Fate::Unknown {
                     self.fate = Fate::Unknown;
                 }
-                if since(begun) >= deadline {
+                if end.is_elapsed() {
                     return Err(error.with_fate(self.fate));
                 }
                 let mut batch = self.asked.batch_at(self.now);
@@ -98,8 +105,4 @@ impl Waiting {
             };
         }
     }
-}
-
-fn since(begun: Timestamp) -> Duration {
-    Duration::from_micros(Clock::System.now().since(begun))
 }

@@ -8,7 +8,7 @@ use std::{
     future::ready,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -68,6 +68,8 @@ struct Shared {
     /// What a whole decision may take, in microseconds.
     deadline: AtomicU64,
     member_deadline: Option<Duration>,
+    /// Tasks that probe now.
+    probers: Arc<AtomicUsize>,
 }
 
 impl MultiBackend {
@@ -92,6 +94,9 @@ impl MultiBackend {
     #[inline]
     fn ask(&self, batch: &mut Batch<'_>, mode: Mode) -> Progress {
         let shared = &self.shared;
+        if shared.probers.load(Relaxed) < shared.members.len() {
+            shared.begin_probing();
+        }
         let mut order = Order::of_checks(shared.strategy, batch.checks());
         let mut failed: Option<BackendError> = None;
         loop {
@@ -132,13 +137,15 @@ impl Shared {
         self.member_deadline.unwrap_or(share).min(deadline)
     }
 
+    /// Begins the tasks that are missing: all of them at first, later those whose runtime has ended.
+    #[cold]
+    fn begin_probing(&self) {
+        self.members.iter().for_each(Guard::begin_probing);
+    }
+
     /// Why nobody is asked: what is wrong with the first member.
     #[cold]
     fn away(&self) -> BackendError {
-        for member in &self.members {
-            // Sees to it that the member is being probed.
-            let _ = member.pass();
-        }
         let unknown = || BackendError::new(ErrorKind::Unavailable, Fate::NotCharged);
         self.members.first().map_or_else(unknown, |member| member.away())
     }

@@ -1,0 +1,113 @@
+//! A Redis and a PostgreSQL behind proxies, and a limiter that has one of them first.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_smart_ratelimit::{
+    RateLimiter,
+    backend::{
+        database::DatabaseBackend,
+        multi::{MemberState, MultiBackend},
+        redis::RedisBackend,
+    },
+};
+
+use crate::support::{
+    database::PostgresServer,
+    proxy::ChaosProxy,
+    redis::RedisServer,
+    trial::DEADLINE,
+    watched::{Counts, Watched},
+};
+
+/// Between two probes of a member that is well.
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Which store is asked first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum First {
+    Redis,
+    Postgres,
+}
+
+pub(crate) struct Scene {
+    pub(crate) first: First,
+    pub(crate) redis: Arc<RedisServer>,
+    pub(crate) postgres: Arc<PostgresServer>,
+    pub(crate) redis_proxy: ChaosProxy,
+    pub(crate) postgres_proxy: ChaosProxy,
+    /// Asks both.
+    pub(crate) limiter: RateLimiter,
+    /// Asks the second store alone, and not through its proxy's neighbour.
+    pub(crate) second_alone: RateLimiter,
+    /// Of the first and the second.
+    pub(crate) counts: [Arc<Counts>; 2],
+}
+
+fn redis(url: &str) -> RedisBackend {
+    RedisBackend::builder(url).denial_cache(0).build().unwrap()
+}
+
+fn database(url: &str) -> DatabaseBackend {
+    DatabaseBackend::builder(url).denial_cache(0).build().unwrap()
+}
+
+impl Scene {
+    pub(crate) async fn start(first: First) -> Self {
+        let (redis_server, postgres) =
+            (Arc::new(RedisServer::start()), Arc::new(PostgresServer::start()));
+        let direct = postgres.database();
+        DatabaseBackend::connect(&direct).unwrap().migrate().await.unwrap();
+        let redis_proxy = ChaosProxy::to(redis_server.address());
+        let postgres_proxy = ChaosProxy::to(postgres.address());
+        let proxied =
+            direct.replace(&postgres.address().to_string(), &postgres_proxy.address().to_string());
+        let alone = RateLimiter::builder().deadline(DEADLINE);
+        let builder = MultiBackend::builder().probe_interval(PROBE_INTERVAL);
+        let (fast, fast_counts) = Watched::new(redis(&redis_proxy.url()));
+        let (durable, durable_counts) = Watched::new(database(&proxied));
+        let (builder, alone, counts) = match first {
+            First::Redis => (
+                builder.member("redis", fast).member("postgres", durable),
+                alone.backend("second", database(&proxied)),
+                [fast_counts, durable_counts],
+            ),
+            First::Postgres => (
+                builder.member("postgres", durable).member("redis", fast),
+                alone.backend("second", redis(&redis_proxy.url())),
+                [durable_counts, fast_counts],
+            ),
+        };
+        let limiter = RateLimiter::builder().backend("both", builder.build().unwrap());
+        Self {
+            first,
+            redis: redis_server,
+            postgres,
+            redis_proxy,
+            postgres_proxy,
+            limiter: limiter.deadline(DEADLINE).build().unwrap(),
+            second_alone: alone.build().unwrap(),
+            counts,
+        }
+    }
+
+    /// The proxy in front of the first store.
+    pub(crate) fn proxy(&self) -> &ChaosProxy {
+        match self.first {
+            First::Redis => &self.redis_proxy,
+            First::Postgres => &self.postgres_proxy,
+        }
+    }
+
+    /// The states of both circuit breakers.
+    pub(crate) fn states(&self) -> [MemberState; 2] {
+        let (_, members) = self.limiter.status().next().unwrap();
+        [members[0].state, members[1].state]
+    }
+
+    pub(crate) fn assert_probed_one_at_a_time(&self) {
+        for counts in &self.counts {
+            assert!(counts.probes() > 0);
+            assert_eq!(counts.most_probing(), 1);
+        }
+    }
+}
