@@ -22,9 +22,9 @@ mod tiers;
 pub use condition::Condition;
 pub use info::RateLimitInfo;
 pub use live::LiveRateLimit;
+pub use middleware::RateLimit;
 #[cfg(feature = "prometheus")]
 pub use prometheus::Prometheus;
-pub use middleware::RateLimit;
 pub use refusal::{Reason, Refusal};
 pub use rule::Rule;
 pub use service::RateLimitService;
