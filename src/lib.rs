@@ -55,6 +55,8 @@
 //! | `redis-tls` | the same over encrypted connections |
 //! | `postgres`, `mysql`, `sqlite` | counters in a database: `backend::database` |
 //! | `config` | one TOML file and variables of the environment: `config::Config` |
+//! | `config-reload` | rules and limits that follow their file: `config::Reloader` |
+//! | `serve` | a service that decides for nginx, Traefik and Caddy: `serve::DecisionService` |
 //! | `metrics` | counters and histograms of decisions, by the `metrics` facade |
 //! | `prometheus` | the same as an endpoint: `Prometheus` |
 //! | `cli` | the command `ratelimit`, with every kind of store |
@@ -72,6 +74,8 @@ mod limiter;
 #[cfg(any(feature = "redis", feature = "config"))]
 mod masked;
 pub mod net;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
