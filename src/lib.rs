@@ -124,7 +124,7 @@ pub mod __private {
 }
 
 /// The pages of the repository, whose programs compile.
-#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite", feature = "serve"))]
 mod pages {
     #[doc = include_str!("../README.md")]
     mod readme {}
@@ -136,4 +136,6 @@ mod pages {
     mod redis {}
     #[doc = include_str!("../docs/database.md")]
     mod database {}
+    #[doc = include_str!("../docs/configuration.md")]
+    mod configuration {}
 }
