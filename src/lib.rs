@@ -129,7 +129,7 @@ pub mod __private {
 }
 
 /// The pages of the repository, whose programs compile.
-#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite", feature = "serve"))]
 mod pages {
     #[doc = include_str!("../README.md")]
     mod readme {}
@@ -143,4 +143,6 @@ mod pages {
     mod database {}
     #[doc = include_str!("../docs/operations.md")]
     mod operations {}
+    #[doc = include_str!("../docs/configuration.md")]
+    mod configuration {}
 }
