@@ -33,6 +33,7 @@
 //! | run behind proxies | [`net::ClientIp`] |
 //! | ask in a handler how its request stands | [`RateLimitInfo`] |
 //! | share counters between processes | `backend::redis`, `backend::database`, [`backend::wrap`] |
+//! | have another store take over | [`backend::multi`] |
 //! | configure it all by a file | `config::Config` |
 //! | keep counters elsewhere | [`backend::Backend`] |
 //! | count in a way of your own | [`CustomAlgorithm`] |
@@ -141,6 +142,8 @@ mod pages {
     mod redis {}
     #[doc = include_str!("../docs/database.md")]
     mod database {}
+    #[doc = include_str!("../docs/failover.md")]
+    mod failover {}
     #[doc = include_str!("../docs/operations.md")]
     mod operations {}
     #[doc = include_str!("../docs/configuration.md")]
