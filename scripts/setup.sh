@@ -21,6 +21,8 @@ install_tools() {
     [ -e /usr/include/postgresql/libpq-fe.h ] || missing+=(libpq-dev)
     have mariadb_config || have mysql_config || missing+=(libmariadb-dev)
     have pkg-config || missing+=(pkg-config)
+    # The service for proxies is tested behind one.
+    have nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
     # The original limiter runs in virtual environments.
     have python3 || missing+=(python3)
     have python3 && python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)

@@ -56,6 +56,11 @@
 //! | `redis-tls` | the same over encrypted connections |
 //! | `postgres`, `mysql`, `sqlite` | counters in a database: `backend::database` |
 //! | `config` | one TOML file and variables of the environment: `config::Config` |
+//! | `config-reload` | rules and limits that follow their file: `config::Reloader` |
+//! | `serve` | a service that decides for nginx, Traefik and Caddy: `serve::DecisionService` |
+//! | `metrics` | counters and histograms of decisions, by the `metrics` facade |
+//! | `prometheus` | the same as an endpoint: `Prometheus` |
+//! | `cli` | the command `ratelimit`, with every kind of store |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
@@ -70,6 +75,8 @@ mod limiter;
 #[cfg(any(feature = "redis", feature = "config"))]
 mod masked;
 pub mod net;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
@@ -81,6 +88,8 @@ pub use actix_smart_ratelimit_core::{
 pub use actix_smart_ratelimit_macros::{rate, rate_limit};
 pub use backend::MemoryBackend;
 pub use clock::{Clock, ManualClock};
+#[cfg(feature = "prometheus")]
+pub use http::Prometheus;
 pub use http::{
     Condition, LiveRateLimit, RateLimit, RateLimitInfo, RateLimitService, Reason, Refusal, Rule,
     Tiers, preset,
@@ -135,4 +144,6 @@ mod pages {
     mod database {}
     #[doc = include_str!("../docs/failover.md")]
     mod failover {}
+    #[doc = include_str!("../docs/operations.md")]
+    mod operations {}
 }

@@ -159,7 +159,7 @@ fn nothing_that_ships_needs_the_kit_for_tests() {
 
 #[test]
 fn only_keys_and_what_is_above_them_know_actix() {
-    let allowed = ["src/key/", "src/http/", "src/config/", "src/test_util/"];
+    let allowed = ["src/key/", "src/http/", "src/config/", "src/serve/", "src/test_util/"];
     for source in sources("src") {
         let is_allowed = allowed.iter().any(|folder| source.path.starts_with(folder));
         // The code of the attribute names its trait by the root.
@@ -206,9 +206,10 @@ fn configuration_alone_reads_the_environment() {
 #[test]
 fn nothing_below_configuration_knows_it() {
     for folder in ["src/backend", "src/net", "src/limiter", "src/key", "src/http"] {
-        assert_uses_no(folder, &["config", "cli"]);
+        assert_uses_no(folder, &["config", "serve", "cli"]);
     }
-    assert_uses_no("src/config", &["cli", "test_util"]);
+    assert_uses_no("src/config", &["serve", "cli", "test_util"]);
+    assert_uses_no("src/serve", &["cli", "test_util"]);
     assert_uses_no("src/test_util", &["cli"]);
     assert_uses_no("src/cli", &["test_util"]);
 }

@@ -1,11 +1,14 @@
 //! What can be written on the command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::{backend::database::Dialect, config::parse_duration};
+use crate::{
+    backend::database::Dialect,
+    config::{Proxy, parse_duration},
+};
 
 /// Looks after what rate limiters keep in Redis and in databases.
 ///
@@ -74,6 +77,8 @@ pub(super) enum Command {
     },
     /// Show which keys are kept
     List(List),
+    /// Decide for nginx auth_request, Traefik ForwardAuth or Caddy forward_auth, until SIGTERM
+    Serve(Serve),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -122,6 +127,36 @@ pub(super) struct List {
     /// At most so many keys
     #[arg(long, value_name = "KEYS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) limit: u32,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    /// Listen here instead of where the configuration says; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    pub(super) bind: Vec<SocketAddr>,
+    /// How the proxy tells of a request, instead of what the configuration says
+    #[arg(long)]
+    pub(super) proxy: Option<ProxyName>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ProxyName {
+    /// By X-Original-URI and X-Original-Method
+    Nginx,
+    /// By X-Forwarded-Uri and X-Forwarded-Method
+    Traefik,
+    /// By the same
+    Caddy,
+}
+
+impl From<ProxyName> for Proxy {
+    fn from(name: ProxyName) -> Self {
+        match name {
+            ProxyName::Nginx => Self::Nginx,
+            ProxyName::Traefik => Self::Traefik,
+            ProxyName::Caddy => Self::Caddy,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -25,6 +25,7 @@ mod list;
 mod migrate;
 mod output;
 mod reset;
+mod serve;
 mod store;
 
 /// Does what these arguments say, of which the first is the name of the program.
@@ -59,6 +60,7 @@ fn carry_out(cli: &Cli, output: &Output) -> Result<(), Failure> {
         Command::Migrations(MigrationsCommand::Export { dialect, into }) => {
             migrate::export(*dialect, into, output)
         }
+        Command::Serve(arguments) => serve::serve(arguments, global, output),
         Command::Completions { shell } => generate::completions(*shell),
         Command::Man { into } => generate::man(into.as_deref(), output),
         command => runtime()?.block_on(ask(command, cli, output)),
@@ -79,6 +81,7 @@ async fn ask(command: &Command, cli: &Cli, output: &Output) -> Result<(), Failur
         Command::Config(_)
         | Command::Migrations(_)
         | Command::Completions { .. }
+        | Command::Serve(_)
         | Command::Man { .. } => Ok(()),
     }
 }

@@ -39,6 +39,11 @@ impl Config {
         {
             tell("backend".to_owned(), error);
         }
+        if self.key_prefix.is_empty() {
+            let reason = "it is empty, and so would make every key of the store one of ours";
+            let remedy = "write a word such as \"ratelimit:\"";
+            tell("key_prefix".to_owned(), Error::new("", "", reason, remedy));
+        }
         if let Err(error) = RateLimiter::builder().key_prefix(&self.key_prefix).build() {
             tell("key_prefix".to_owned(), error);
         }
@@ -56,13 +61,13 @@ impl Config {
                     let reason = "it stands twice";
                     tell(path, Error::new("", member, reason, "remove one of the two"));
                 } else if let Some((_, BackendConfig::Multi(inner))) = found {
-                    let reason = match member == name {
-                        true => "a backend cannot be a member of itself".to_owned(),
-                        false => "a member cannot have members itself".to_owned(),
+                    let (reason, remedy) = match member == name {
+                        true => ("a backend cannot be a member of itself", "remove it".to_owned()),
+                        false => (
+                            "a member cannot have members itself",
+                            format!("name its members instead: {}", inner.members.join(", ")),
+                        ),
                     };
-                    let others: Vec<_> =
-                        inner.members.iter().filter(|other| *other != member).collect();
-                    let remedy = format!("name its members instead: {others:?}");
                     tell(path, Error::new("", member, reason, remedy));
                 } else if found.is_none() {
                     tell(

@@ -60,8 +60,8 @@ fn unknown(name: &str, origin: &Origin) -> Option<ConfigError> {
     if of_kubernetes {
         return None;
     }
-    let remedy = match nearest(name, [FILE]) {
-        Some(meant) => format!("did you mean {meant}?"),
+    let remedy = match nearest(name, [FILE.to_ascii_lowercase().as_str()]) {
+        Some(_) => format!("did you mean {FILE}?"),
         None => format!("write {PREFIX}{rest}, with two underscores before each field"),
     };
     Some(ConfigError::new(

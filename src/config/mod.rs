@@ -34,11 +34,11 @@
 //! Whatever is wrong is told at once, each with its place, field, value, reason and remedy, and
 //! passwords in URLs are masked wherever a configuration is printed.
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use self::provenance::{Provenance, Sources};
+use self::provenance::{Place, Provenance, Sources};
 use crate::{Algorithm, Headers, MemoryBackend, MissingAddress, OnError, Rate};
 
 mod backend;
@@ -62,6 +62,7 @@ mod read;
 mod reload;
 mod rule;
 mod secret;
+mod serve;
 mod show;
 mod source;
 mod words;
@@ -83,6 +84,7 @@ pub use overrides::OverrideConfig;
 pub use reload::{Reloaded, Reloader};
 pub use rule::{RuleConfig, TiersConfig};
 pub use secret::Secret;
+pub use serve::{Proxy, ServeConfig};
 
 /// Everything that can be configured without code.
 ///
@@ -135,6 +137,8 @@ pub struct Config {
     pub client_ip: ClientIpConfig,
     /// What the middleware limits.
     pub middleware: MiddlewareConfig,
+    /// The service that decides for proxies.
+    pub serve: ServeConfig,
     /// Other rates for some keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<OverrideConfig>,
@@ -162,6 +166,7 @@ impl Default for Config {
             breaker: BreakerConfig::default(),
             client_ip: ClientIpConfig::default(),
             middleware: MiddlewareConfig::default(),
+            serve: ServeConfig::default(),
             overrides: Vec::new(),
             provenance: Provenance::default(),
         }
@@ -177,7 +182,7 @@ impl Config {
     pub fn discover() -> Result<Self, ConfigErrors> {
         match std::env::var_os(env::FILE) {
             Some(path) => Self::load(path),
-            None => Self::of(Sources::new(None, std::env::vars_os())),
+            None => Self::of(Sources::new(Place::Text("".into()), std::env::vars_os())),
         }
     }
 
@@ -197,7 +202,7 @@ impl Config {
         path: impl AsRef<Path>,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigErrors> {
-        Self::of(Sources::new(Some(path.as_ref().to_owned()), variables))
+        Self::of(Sources::new(Place::File(path.as_ref().to_owned()), variables))
     }
 
     /// A TOML document, without any variable.
@@ -205,7 +210,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong in it.
     pub fn from_toml_str(text: &str) -> Result<Self, ConfigErrors> {
-        Self::layered(Sources::default(), text)
+        Self::of(Sources::new(Place::Text(text.into()), []))
     }
 
     /// What looks like a slip but may be meant.
@@ -230,19 +235,20 @@ impl Config {
     /// The file that it was read from, if there is one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.provenance.sources.path.as_deref()
+        self.provenance.sources.path()
     }
 
     fn of(sources: Sources) -> Result<Self, ConfigErrors> {
-        let text = sources.text();
+        let text = sources.text().unwrap_or_else(|| Ok(String::new()));
         let fingerprint = provenance::fingerprint(&text);
         let mut config = Self::layered(sources, &text?)?;
+        config.provenance.as_read = Some(Arc::new(config.clone()));
         config.provenance.fingerprint = fingerprint;
         Ok(config)
     }
 
     fn layered(sources: Sources, text: &str) -> Result<Self, ConfigErrors> {
-        let mut table = match node::parse(text, sources.path.as_deref()) {
+        let mut table = match node::parse(text, sources.path()) {
             Ok(table) => table,
             Err(errors) => {
                 ConfigErrors::of(errors)?;
@@ -272,7 +278,6 @@ impl Config {
         let default = Self::default();
         let deadlines = Duration::from_millis(1)..=Duration::from_secs(10);
         let intervals = Duration::from_millis(100)..=Duration::from_secs(86_400);
-        let profiles: Option<Vec<words::Profile>> = section.list("headers");
         Self {
             enabled: section.get("enabled", default.enabled),
             backend: section.optional("backend"),
@@ -285,7 +290,9 @@ impl Config {
                 .number("local_max_keys", 1..=1_000_000_000)
                 .unwrap_or(default.local_max_keys),
             local_share: section.number("local_share", 1..=100_000).unwrap_or(default.local_share),
-            headers: profiles.map_or(default.headers, |all| words::Profile::headers(&all)),
+            headers: section
+                .list("headers")
+                .map_or(default.headers, |profiles| words::Profile::headers(&profiles)),
             missing_address: section.get("missing_address", default.missing_address),
             overrides_from: section.optional("overrides_from"),
             overrides_interval: section
@@ -295,6 +302,7 @@ impl Config {
             breaker: section.table("breaker", BreakerConfig::read).unwrap_or_default(),
             client_ip: section.table("client_ip", ClientIpConfig::read).unwrap_or_default(),
             middleware: section.table("middleware", MiddlewareConfig::read).unwrap_or_default(),
+            serve: section.table("serve", ServeConfig::read).unwrap_or_default(),
             overrides: section.each("overrides", OverrideConfig::read),
             provenance: Provenance::default(),
         }

@@ -182,8 +182,7 @@ impl Section<'_> {
         match node.value {
             Value::Table(table) => Some(self.reader.section(path, table, read)),
             value => {
-                let remedy = format!("write [{path}] and its fields below");
-                self.no_table(&path, &value, &node.origin, remedy);
+                self.no_table(&path, &value, &node.origin);
                 None
             }
         }
@@ -197,8 +196,7 @@ impl Section<'_> {
     ) -> Vec<(String, T)> {
         let Some((path, node)) = self.take(name) else { return Vec::new() };
         let Value::Table(table) = node.value else {
-            let remedy = format!("write [{path}.NAME] and its fields below");
-            self.no_table(&path, &node.value, &node.origin, remedy);
+            self.no_table(&format!("{path}.NAME"), &node.value, &node.origin);
             return Vec::new();
         };
         let mut read_all = Vec::new();
@@ -211,8 +209,7 @@ impl Section<'_> {
                     read_all.extend(value.map(|value| (entry.key, value)));
                 }
                 value => {
-                    let remedy = format!("write [{path}] and its fields below");
-                    self.no_table(&path, &value, &entry.node.origin, remedy);
+                    self.no_table(&path, &value, &entry.node.origin);
                 }
             }
         }
@@ -240,7 +237,7 @@ impl Section<'_> {
         let Some((path, node)) = self.take(name) else { return Vec::new() };
         let remedy = format!("write [[{path}]] and its fields below");
         let Value::List(items) = node.value else {
-            self.no_table(&path, &node.value, &node.origin, remedy);
+            self.not(&path, &node.value, &node.origin, "a list of tables", remedy);
             return Vec::new();
         };
         if items.is_empty() {
@@ -254,7 +251,7 @@ impl Section<'_> {
                 Value::Table(table) => {
                     read_all.extend(self.reader.section(path, table, &mut read));
                 }
-                value => self.no_table(&path, &value, &item.origin, remedy.clone()),
+                value => self.not(&path, &value, &item.origin, "a table", remedy.clone()),
             }
         }
         read_all
@@ -285,8 +282,20 @@ impl Section<'_> {
         self.reader.wrong(origin, error);
     }
 
-    fn no_table(&mut self, path: &str, value: &Value, origin: &Origin, remedy: String) {
-        let reason = format!("it is {}, not a table", value.kind());
+    fn no_table(&mut self, path: &str, value: &Value, origin: &Origin) {
+        let remedy = format!("write [{path}] and its fields below");
+        self.not(path, value, origin, "a table", remedy);
+    }
+
+    fn not(
+        &mut self,
+        path: &str,
+        value: &Value,
+        origin: &Origin,
+        wanted: &'static str,
+        remedy: String,
+    ) {
+        let reason = format!("it is {}, not {wanted}", value.kind());
         let error = Error::new(path.to_owned(), value.shown(), reason, remedy);
         self.reader.wrong(origin, error);
     }

@@ -4,7 +4,11 @@ use std::{fmt::Display, time::Duration};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{duration, words};
+use super::{
+    duration,
+    serve::{PROXIES, Proxy},
+    words,
+};
 use crate::{Headers, MissingAddress, OnError, Rate, WindowStart};
 
 pub(super) fn text<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
@@ -53,6 +57,10 @@ pub(super) fn on_error_if<S: Serializer>(
 
 pub(super) fn missing<S: Serializer>(value: &MissingAddress, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(words::name_of(value, &words::MISSING_ADDRESS))
+}
+
+pub(super) fn proxy<S: Serializer>(value: &Proxy, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(words::name_of(value, &PROXIES))
 }
 
 pub(super) fn window_if<S: Serializer>(

@@ -2,6 +2,8 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
+use actix_smart_ratelimit_core::nearest;
+
 use super::{Event, LogKeys, RateLimiter, observe::Logging};
 use crate::{
     Algorithm, Clock, Error, MemoryBackend, Rate,
@@ -306,9 +308,11 @@ pub(super) fn find_backend(
         return Ok(index);
     }
     let names: Vec<_> = backends.iter().map(|(name, _)| name.as_str()).collect();
-    let known = match &*names {
-        [] => format!("none is registered, so there is only \"{IN_MEMORY}\""),
-        names => format!("registered are: {}", names.join(", ")),
+    let meant = nearest(name, names.iter().copied());
+    let known = match (meant, &*names) {
+        (Some(meant), _) => format!("did you mean \"{meant}\"?"),
+        (None, []) => format!("none is registered, so there is only \"{IN_MEMORY}\""),
+        (None, names) => format!("registered are: {}", names.join(", ")),
     };
     Err(Error::new(field, name, "there is no backend of this name", known))
 }

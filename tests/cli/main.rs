@@ -11,4 +11,5 @@ mod health;
 mod keys;
 mod load;
 mod migrate;
+mod serve;
 mod usage;

@@ -7,6 +7,7 @@ mod support;
 mod layers;
 mod mistakes;
 mod reload;
+mod sources;
 
 use std::ffi::OsString;
 

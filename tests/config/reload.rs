@@ -228,3 +228,27 @@ async fn limiting_is_switched_off_and_on_and_overrides_change() {
     running.reloader.reload().unwrap();
     assert_eq!(send(&app, get("/a")).await.limit(), Some(3));
 }
+
+#[actix_web::test]
+async fn a_configuration_without_a_file_stays_as_it_is() {
+    #[derive(serde::Deserialize)]
+    struct Application {
+        ratelimit: Config,
+    }
+    let text = rate_of_a("3/h");
+    let inner = format!("[ratelimit]\n{}", text.replace("[[", "[[ratelimit."));
+    let application: Application = toml::from_str(&inner).unwrap();
+    for config in [Config::from_toml_str(&text).unwrap(), application.ratelimit] {
+        let limiter = RateLimiter::from_config(&config).unwrap();
+        let rules = limiter.middleware_from(&config).unwrap().live().unwrap();
+        let reloader = Reloader::new(&config, &limiter, &rules);
+        reloader.reload().unwrap();
+        let task = rt::spawn(reloader.run());
+        let app = app_with(rules).await;
+        for remaining in [2, 1] {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            assert_eq!(send(&app, get("/a")).await.remaining(), Some(remaining));
+        }
+        task.abort();
+    }
+}

@@ -15,6 +15,7 @@ pub mod counted;
 #[cfg(all(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub mod database;
 pub mod events;
+pub mod nginx;
 pub mod ports;
 pub mod processes;
 pub mod proxy;

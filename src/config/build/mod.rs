@@ -100,7 +100,7 @@ impl Config {
         overrides.collect::<Result<_, _>>().map_err(|error| self.one(error))
     }
 
-    pub(super) fn one(&self, error: Error) -> ConfigErrors {
+    pub(crate) fn one(&self, error: Error) -> ConfigErrors {
         let found = self.error_at(error.field().to_owned(), error);
         ConfigErrors::one(found.origin().clone(), found.into())
     }

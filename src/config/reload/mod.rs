@@ -48,7 +48,8 @@ type Listener = Arc<dyn Fn(&Result<Reloaded, ConfigErrors>) + Send + Sync>;
 /// | `default_rate`, `algorithm`, `on_error`, for the middleware's rules | the same for limits in code |
 /// | | `[client_ip]`, `missing_address`, `headers` |
 ///
-/// Counters are kept. If anything is wrong, everything stays as it was, and all errors are logged once.
+/// Counters are kept, while scope, key, algorithm and period stay the same. What code has changed in a
+/// configuration since it was read is not in its file, and so is gone after a reload. If anything is wrong, everything stays as it was, and all errors are logged once.
 /// A change that needs a restart is logged, and the rest applied.
 #[derive(Clone)]
 pub struct Reloader {
@@ -93,8 +94,10 @@ impl Reloader {
     /// # Errors
     /// Everything that is wrong with it; then nothing has changed.
     pub fn reload(&self) -> Result<Reloaded, ConfigErrors> {
-        let text = self.running.provenance.sources.text()?;
-        self.apply(&text)
+        match self.running.provenance.sources.text() {
+            Some(text) => self.apply(&text?),
+            None => Ok(Reloaded { needs_restart: Vec::new() }),
+        }
     }
 
     fn apply(&self, text: &str) -> Result<Reloaded, ConfigErrors> {
@@ -106,7 +109,8 @@ impl Reloader {
             self.limiter.set_overrides(overrides).map_err(|error| config.one(error))?;
         }
         self.limiter.set_enabled(config.enabled);
-        Ok(Reloaded { needs_restart: restart::needed(&self.running, &config) })
+        let read = self.running.provenance.as_read.as_ref().unwrap_or(&self.running);
+        Ok(Reloaded { needs_restart: restart::needed(read, &config) })
     }
 
     /// A task that reloads whenever the file changes, and on the signal SIGHUP: hand it to a runtime.
@@ -167,10 +171,10 @@ impl Reloader {
     async fn read(&self) -> Option<Reading> {
         let sources = self.running.provenance.sources.clone();
         let read = move || {
-            let text = sources.text();
-            Reading { fingerprint: provenance::fingerprint(&text), text }
+            let text = sources.text()?;
+            Some(Reading { fingerprint: provenance::fingerprint(&text), text })
         };
-        aside(read).await
+        aside(read).await.flatten()
     }
 }
 

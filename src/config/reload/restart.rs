@@ -16,6 +16,7 @@ pub(super) fn needed(running: &Config, wanted: &Config) -> Vec<&'static str> {
         ("local_share", running.local_share != wanted.local_share),
         ("missing_address", running.missing_address != wanted.missing_address),
         ("overrides_from", running.overrides_from != wanted.overrides_from),
+        ("serve", running.serve != wanted.serve),
         ("overrides_interval", running.overrides_interval != wanted.overrides_interval),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
