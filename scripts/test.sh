@@ -36,7 +36,12 @@ if [ "${RELEASE:-1}" = 1 ]; then
         --test properties --test metamorphic --test clocks --test batches --test refunds
     echo "== concurrency and floods at full size, in release mode"
     cargo test --release --all-features --test memory_concurrency --test memory_flood \
-        --test denial_cache_bounds --test lease_bounds --test redis_concurrency
+        --test denial_cache_bounds --test lease_bounds --test redis_concurrency \
+        --test database_concurrency
+    echo "== a minute of processes whose stores fail at random"
+    SOAK_SECONDS=60 scripts/soak.sh
     echo "== a million generated steps, scripts against core"
     STEPS="${STEPS:-1000000}" cargo test --release --all-features --test redis_differential
+    echo "== generated steps, tables against core"
+    STEPS="${DATABASE_STEPS:-50000}" cargo test --release --all-features --test database_differential
 fi

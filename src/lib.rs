@@ -33,6 +33,7 @@
 //! | run behind proxies | [`net::ClientIp`] |
 //! | ask in a handler how its request stands | [`RateLimitInfo`] |
 //! | share counters between processes | `backend::redis`, `backend::database`, [`backend::wrap`] |
+//! | have another store take over | [`backend::multi`] |
 //! | configure it all by a file | `config::Config` |
 //! | keep counters elsewhere | [`backend::Backend`] |
 //! | count in a way of your own | [`CustomAlgorithm`] |
@@ -57,6 +58,9 @@
 //! | `config` | one TOML file and variables of the environment: `config::Config` |
 //! | `config-reload` | rules and limits that follow their file: `config::Reloader` |
 //! | `serve` | a service that decides for nginx, Traefik and Caddy: `serve::DecisionService` |
+//! | `metrics` | counters and histograms of decisions, by the `metrics` facade |
+//! | `prometheus` | the same as an endpoint: `Prometheus` |
+//! | `cli` | the command `ratelimit`, with every kind of store |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
@@ -84,6 +88,8 @@ pub use actix_smart_ratelimit_core::{
 pub use actix_smart_ratelimit_macros::{rate, rate_limit};
 pub use backend::MemoryBackend;
 pub use clock::{Clock, ManualClock};
+#[cfg(feature = "prometheus")]
+pub use http::Prometheus;
 pub use http::{
     Condition, LiveRateLimit, RateLimit, RateLimitInfo, RateLimitService, Reason, Refusal, Rule,
     Tiers, preset,
@@ -138,4 +144,8 @@ mod pages {
     mod database {}
     #[doc = include_str!("../docs/configuration.md")]
     mod configuration {}
+    #[doc = include_str!("../docs/failover.md")]
+    mod failover {}
+    #[doc = include_str!("../docs/operations.md")]
+    mod operations {}
 }

@@ -3,7 +3,10 @@
 
 use actix_smart_ratelimit::{
     Algorithm, Batch, Check, MemoryBackend, Policy, Rate, Timestamp,
-    backend::{Backend, Progress},
+    backend::{
+        Backend, Progress,
+        multi::{MultiBackend, Strategy},
+    },
 };
 
 #[global_allocator]
@@ -15,7 +18,7 @@ fn blocks_of(calls: impl FnOnce()) -> u64 {
     dhat::HeapStats::get().total_blocks - before
 }
 
-fn check(memory: &MemoryBackend, policies: &[Policy], now: Timestamp) -> bool {
+fn check(memory: &impl Backend, policies: &[Policy], now: Timestamp) -> bool {
     let mut batch = Batch::new(now);
     for policy in policies {
         batch.push(Check { key: "ratelimit:login:ip:203.0.113.7", policy, cost: 1 }).unwrap();
@@ -45,4 +48,20 @@ fn checking_a_present_key_allocates_nothing() {
     assert!(check(&memory, &several, now));
     assert_eq!(blocks_of(|| assert!(check(&memory, &several, now))), 0);
     assert_eq!(blocks_of(|| assert!(!check(&memory, &several, now))), 0);
+    for strategy in [Strategy::FirstHealthy, Strategy::RoundRobin] {
+        checking_through_members_allocates_nothing(strategy, now);
+    }
+}
+
+/// A member of several that answers at once, with all others well, is asked without a detour.
+fn checking_through_members_allocates_nothing(strategy: Strategy, now: Timestamp) {
+    let member = || MemoryBackend::new(1_000);
+    let builder = MultiBackend::builder().member("a", member()).member("b", member());
+    let multi = builder.strategy(strategy).build().unwrap();
+    let policy = [Policy::new(Algorithm::Gcra, Rate::per_minute(3))];
+    assert!(check(&multi, &policy, now));
+    for allowed in [true, true, false, false] {
+        let blocks = blocks_of(|| assert_eq!(check(&multi, &policy, now), allowed));
+        assert_eq!(blocks, 0, "{strategy:?}");
+    }
 }

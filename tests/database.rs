@@ -50,7 +50,7 @@ async fn migrated(url: &str) -> (DatabaseBackend, ManualClock) {
     let clock = ManualClock::new(Timestamp::from_secs(NOW));
     let builder = DatabaseBackend::builder(url).clock(clock.clone()).denial_cache(0);
     let backend = builder.deadline(Duration::from_secs(20)).build().unwrap();
-    assert_eq!(backend.migrate().await.unwrap().len(), 2);
+    assert!(!backend.migrate().await.unwrap().is_empty());
     (backend, clock)
 }
 

@@ -60,6 +60,17 @@ impl Process {
     }
 }
 
+/// Processor time that a process and its children, which must not end meanwhile, have used so far.
+pub(crate) fn family_cpu_time(process: u32) -> Result<Duration> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"))?;
+    let mut used = cpu_time(process)?;
+    for child in children.split_whitespace() {
+        // One that does no work for us may end at any time.
+        used += cpu_time(child.parse()?).unwrap_or_default();
+    }
+    Ok(used)
+}
+
 /// Processor time that all threads of a process have used so far.
 pub(crate) fn cpu_time(process: u32) -> Result<Duration> {
     let tasks = format!("/proc/{process}/task");

@@ -4,6 +4,7 @@
 //! cargo run --release -p bench -- memory
 //! cargo run --release -p bench -- http --filter refused --json
 //! cargo run --release -p bench -- redis --filter flood
+//! cargo run --release -p bench -- database --filter postgresql
 //! ```
 //!
 //! A group of cases is one module with one `run` function that answers rows;
@@ -16,7 +17,10 @@
 
 mod bytes;
 mod child;
+mod database;
+mod drive;
 mod http;
+mod keep;
 mod measure;
 mod memory;
 mod ours;
@@ -46,12 +50,17 @@ enum Group {
     Http,
     /// Decisions that processes share on a private Redis server.
     Redis,
+    /// Decisions in PostgreSQL, MariaDB and SQLite, on private servers.
+    Database,
     /// One HTTP server, started by the `http` group.
     #[command(hide = true)]
     Serve(http::serve::Args),
     /// One Redis server, started by the `redis` group.
     #[command(hide = true)]
     KeepRedis(redis::server::Args),
+    /// One database server, started by the `database` group.
+    #[command(hide = true)]
+    KeepDatabase(database::server::Args),
     /// One count of resident bytes, started by the `memory` group.
     #[command(hide = true)]
     Resident(bytes::Args),
@@ -88,6 +97,8 @@ fn main() -> Result<()> {
         }
         Group::Http => http::run(options)?,
         Group::Redis => redis::run(options)?,
+        Group::Database => database::run(options)?,
+        Group::KeepDatabase(args) => return database::server::keep(args),
         Group::KeepRedis(args) => return redis::server::keep(args),
         Group::Serve(args) => return http::serve::run(args),
         Group::Resident(args) => return bytes::resident(args),

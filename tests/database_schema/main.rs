@@ -58,10 +58,12 @@ fn matches_the_original<C: Subject>(Kind { migrations, .. }: Kind) {
     connection.run_next_migration(migrations()).unwrap();
     assert_same(&connection.tables(), &original(C::DIALECT));
 
-    connection.run_pending_migrations(migrations()).unwrap();
+    let ours = connection.run_pending_migrations(migrations()).unwrap().len();
     assert_same(&connection.tables(), &migrated(C::DIALECT));
 
-    connection.revert_last_migration(migrations()).unwrap();
+    for _ in 0..ours {
+        connection.revert_last_migration(migrations()).unwrap();
+    }
     assert_same(&connection.tables(), &original(C::DIALECT));
 
     connection.revert_all_migrations(migrations()).unwrap();
@@ -173,7 +175,7 @@ fn an_export_leaves_alone_what_it_did_not_write() {
 }
 
 #[test]
-fn every_migration_is_exported_under_the_same_name_in_all_dialects() {
+fn every_migration_is_exported_and_says_something() {
     for (dialect, folder) in
         [(Dialect::Postgres, "postgres"), (Dialect::Mysql, "mysql"), (Dialect::Sqlite, "sqlite")]
     {
@@ -190,7 +192,10 @@ fn every_migration_is_exported_under_the_same_name_in_all_dialects() {
         there.sort();
         exported.sort();
         assert_eq!(there, exported);
-        let names = Dialect::Postgres.files().iter().map(|(path, _)| path);
-        assert!(names.eq(dialect.files().iter().map(|(path, _)| path)));
+        // An empty statement would end the process in libmariadb.
+        for (path, text) in dialect.files() {
+            let says_something = |line: &str| !line.trim().is_empty() && !line.starts_with("--");
+            assert!(text.lines().any(says_something), "{path}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use actix_smart_ratelimit::{
     RateLimiter,
     backend::{
         database::DatabaseBackend,
-        multi::{MemberState, MultiBackend},
+        multi::{BreakerSettings, MemberState, MultiBackend},
         redis::RedisBackend,
     },
 };
@@ -14,7 +14,7 @@ use actix_smart_ratelimit::{
 use crate::support::{
     database::PostgresServer,
     proxy::ChaosProxy,
-    redis::RedisServer,
+    redis::{PATIENCE, RedisServer},
     trial::DEADLINE,
     watched::{Counts, Watched},
 };
@@ -37,8 +37,10 @@ pub(crate) struct Scene {
     pub(crate) postgres_proxy: ChaosProxy,
     /// Asks both.
     pub(crate) limiter: RateLimiter,
-    /// Asks the second store alone, and not through its proxy's neighbour.
+    /// Asks the second store alone.
     pub(crate) second_alone: RateLimiter,
+    /// Asks the first store alone, past its proxy and as patiently as may be.
+    pub(crate) first_alone: RateLimiter,
     /// Of the first and the second.
     pub(crate) counts: [Arc<Counts>; 2],
 }
@@ -62,9 +64,19 @@ impl Scene {
         let proxied =
             direct.replace(&postgres.address().to_string(), &postgres_proxy.address().to_string());
         let alone = RateLimiter::builder().deadline(DEADLINE);
+        let never = BreakerSettings::default().failure_threshold(0);
+        let patient = RateLimiter::builder().deadline(PATIENCE).breaker(never);
+        let (patient_redis, patient_database) = (
+            RedisBackend::builder(redis_server.url()).deadline(PATIENCE).build().unwrap(),
+            DatabaseBackend::builder(&direct).deadline(PATIENCE).build().unwrap(),
+        );
         let builder = MultiBackend::builder().probe_interval(PROBE_INTERVAL);
         let (fast, fast_counts) = Watched::new(redis(&redis_proxy.url()));
         let (durable, durable_counts) = Watched::new(database(&proxied));
+        let first_alone = match first {
+            First::Redis => patient.backend("first", patient_redis),
+            First::Postgres => patient.backend("first", patient_database),
+        };
         let (builder, alone, counts) = match first {
             First::Redis => (
                 builder.member("redis", fast).member("postgres", durable),
@@ -86,6 +98,7 @@ impl Scene {
             postgres_proxy,
             limiter: limiter.deadline(DEADLINE).build().unwrap(),
             second_alone: alone.build().unwrap(),
+            first_alone: first_alone.build().unwrap(),
             counts,
         }
     }

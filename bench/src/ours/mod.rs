@@ -1,5 +1,7 @@
 //! Our side of every case, and the only place that knows our API.
 
+pub(crate) mod database;
+pub(crate) mod keyed;
 pub(crate) mod redis;
 
 use std::time::Duration;

@@ -11,8 +11,8 @@ use anyhow::{Context, Result};
 use redis_0_26::{Client, aio::ConnectionManager};
 
 use super::{LONG, OUT_OF_REACH};
+use crate::drive::Check;
 use crate::ours::Outcome;
-use crate::redis::drive::Check;
 
 /// The backend as its builder makes it; needs an Actix runtime around it.
 pub(crate) fn backend() -> InMemoryBackend {

@@ -5,7 +5,7 @@ use actix_web::dev::ServiceRequest;
 use anyhow::{Result, bail};
 
 use super::{LONG, OUT_OF_REACH};
-use crate::redis::drive::Check;
+use crate::drive::Check;
 
 /// A limiter keyed by peer address, for its middleware and for [`Check`].
 pub(crate) fn limiter(url: &str) -> Result<Limiter> {

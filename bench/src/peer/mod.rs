@@ -3,6 +3,7 @@
 pub(crate) mod actix_extensible;
 pub(crate) mod actix_governor;
 pub(crate) mod actix_limitation;
+pub(crate) mod diesel;
 pub(crate) mod governor;
 pub(crate) mod redis_rs;
 

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, Script, Value};
 
+use crate::drive::Check;
 use crate::redis::capture::Template;
-use crate::redis::drive::Check;
 
 /// Long enough for a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(5);

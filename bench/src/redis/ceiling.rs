@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::drive::Slice;
+use crate::drive::Slice;
 
 /// What it puts a random number in place of, with as many digits.
 pub(super) const KEY: &str = "__rand_int__";

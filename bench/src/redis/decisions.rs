@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::drive::Slice;
 use super::server::Server;
 use super::stage::{KEYS, LIMITS, Participant, Stage, has_limits};
+use crate::drive::Slice;
 use crate::measure::{self, Contender, Samples, interleave};
 use crate::memory::shuffled;
 use crate::ours::Algorithm;

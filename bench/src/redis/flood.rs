@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 use actix_web::rt::{Runtime, spawn};
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::drive::{Bounds, Check, Visit, drive};
 use super::server::Server;
+use crate::drive::{Bounds, Check, Visit, drive};
 use crate::measure::{Contender, interleave};
 use crate::memory::shuffled;
-use crate::ours::redis::{InMemory, Limiter};
+use crate::ours::keyed::InMemory;
+use crate::ours::redis::Limiter;
 use crate::ours::{Algorithm, Outcome};
 use crate::table::{self, Row};
 use crate::{Options, pin};

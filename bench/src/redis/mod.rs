@@ -6,7 +6,6 @@
 pub(crate) mod capture;
 mod ceiling;
 mod decisions;
-pub(crate) mod drive;
 mod flood;
 pub(crate) mod server;
 mod stage;

@@ -1,18 +1,15 @@
 //! A private Redis server: loopback, a free port, nothing kept on disk.
-//!
-//! A child of this binary starts it and stays: it stops the server as soon as
-//! the bench is gone, however that ended.
 
-use std::io::{Read, Write, stdin, stdout};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::child::Process;
+use crate::keep::{Running, free_address};
 use crate::pin;
 
 /// How long a server may take to start.
@@ -84,32 +81,20 @@ pub(crate) fn keep(args: &Args) -> Result<()> {
     pin::this_thread(args.core)?;
     let folder = tempfile::tempdir().context("making a folder for redis-server")?;
     let (server, address) = started(folder.path())?;
-    writeln!(stdout().lock(), "{} {address}", server.0.id())?;
-    stdin().lock().read_to_end(&mut Vec::new()).context("waiting for the parent to end")?;
-    drop(server);
-    Ok(())
-}
-
-/// Killed and waited for when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only when the server is gone already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    server.stay(address)
 }
 
 /// Another process may take a port between its being found free and its use, hence the attempts.
 fn started(folder: &Path) -> Result<(Running, SocketAddr)> {
     for _ in 0..3 {
-        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
-        let address = free.context("finding a free port")?;
-        let mut server = Running(command(folder, address).spawn().context(
+        let address = free_address()?;
+        let mut server = Running::start(&mut command(folder, address)).context(
             "starting redis-server: install it, on Debian with apt-get install redis-server",
-        )?);
-        if answers(&mut server, address)? {
+        )?;
+        // An answer may be that of another server.
+        let process = format!("process_id:{}\r\n", server.id());
+        let is_up = || information(address).is_ok_and(|answer| answer.contains(&process));
+        if server.answers(PATIENCE, is_up)? {
             return Ok((server, address));
         }
     }
@@ -126,22 +111,6 @@ fn command(folder: &Path, address: SocketAddr) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     command
-}
-
-/// Waits until this very server answers; false when it has ended instead.
-fn answers(server: &mut Running, address: SocketAddr) -> Result<bool> {
-    let process = format!("process_id:{}\r\n", server.0.id());
-    let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
-        if server.0.try_wait()?.is_some() {
-            return Ok(false);
-        }
-        if information(address).is_ok_and(|answer| answer.contains(&process)) {
-            return Ok(true);
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    bail!("redis-server does not answer within {PATIENCE:?}")
 }
 
 fn information(address: SocketAddr) -> Result<String> {

@@ -10,9 +10,9 @@ use anyhow::{Result, ensure};
 
 use super::capture::{Relay, Template};
 use super::ceiling;
-use super::drive::{Bounds, Check, Slice, Visit, drive};
 use super::server::{Server, url};
 use crate::child::cpu_time;
+use crate::drive::{Bounds, Check, Slice, Visit, drive};
 use crate::ours::{Algorithm, Outcome, redis::Limiter};
 use crate::peer::{actix_extensible, actix_limitation, redis_rs};
 

@@ -1,6 +1,7 @@
 //! How long answers take, counted by powers of two.
 
 use std::{
+    fmt,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -24,7 +25,7 @@ impl Latencies {
 }
 
 /// How long answers took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Latency([u64; BUCKETS]);
 
 impl Latency {
@@ -46,5 +47,15 @@ impl Latency {
             seen >= rank
         })?;
         Some(Duration::from_micros(1 << bucket))
+    }
+}
+
+impl fmt::Debug for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Latency")
+            .field("count", &self.count())
+            .field("p50", &self.percentile(50))
+            .field("p99", &self.percentile(99))
+            .finish()
     }
 }

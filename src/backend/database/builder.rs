@@ -7,6 +7,8 @@ use diesel::{
     r2d2::{ConnectionManager, CustomizeConnection, Error as PoolError, Pool},
 };
 
+#[cfg(feature = "postgres")]
+use super::postgres;
 use super::{
     DatabaseBackend, Dialect,
     direct::Direct,
@@ -76,7 +78,7 @@ impl DatabaseBuilder {
     }
 
     /// Most connections, each with a thread of its own; 4 by default, at least 1. SQLite has one
-    /// writer at a time, so it is always 1 there.
+    /// writer at a time, so it is always 1 there. While a server hangs there may be as many again.
     pub fn connections(mut self, most: usize) -> Self {
         self.connections = most.max(1);
         self
@@ -116,7 +118,9 @@ impl DatabaseBuilder {
     pub fn build(self) -> Result<DatabaseBackend, Error> {
         let shared = Arc::new(Shared {
             time: self.time,
+            deadline: self.deadline,
             connect_deadline: self.connect_deadline,
+            is_own: matches!(self.place, Place::Url(_)),
             transactions: 0.into(),
         });
         let queues = match self.place {
@@ -145,7 +149,9 @@ fn begin_at(url: &str, connections: usize, shared: &Arc<Shared>) -> Result<Queue
     let rest = url.get(scheme.len() + 1..).unwrap_or_default();
     match dialect_of(scheme)? {
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => over::<diesel::PgConnection>(url, connections, shared),
+        Dialect::Postgres => {
+            over::<diesel::PgConnection>(&postgres::impatient(url), connections, shared)
+        }
         #[cfg(feature = "mysql")]
         Dialect::Mysql => {
             over::<diesel::MysqlConnection>(&format!("mysql:{rest}"), connections, shared)
@@ -188,7 +194,8 @@ fn dialect_of(scheme: &str) -> Result<Dialect, Error> {
 }
 
 fn over<T: Tables>(url: &str, connections: usize, shared: &Arc<Shared>) -> Result<Queues, Error> {
-    let size = u32::try_from(connections).unwrap_or(u32::MAX);
+    // As many again while a server hangs: connections that were given up are held until it answers.
+    let size = u32::try_from(connections).unwrap_or(u32::MAX).saturating_mul(2);
     let pool = Pool::builder()
         .max_size(size)
         .min_idle(Some(0))

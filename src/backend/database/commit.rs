@@ -9,7 +9,7 @@ use super::{
     held::{Held, Kind, Needed, OfBatch, Place, places},
     returned::Returned,
     row,
-    tables::Tables,
+    tables::{Locked, Tables},
     time::ServerTime,
 };
 use crate::{Shape, Timestamp, Verdict, backend::asked::Asked, settle};
@@ -41,10 +41,11 @@ pub(super) fn decide<'r, T: Tables>(
     time: &ServerTime,
 ) -> Result<Vec<Verdict>, Fault> {
     let requests: Vec<_> = requests.map(|request| (request, places_of(request))).collect();
-    let mut held = load(tables, requests.iter().flat_map(|(_, places)| places))?;
-    let now = match time {
-        ServerTime::Server => row::time(tables.now()?),
-        ServerTime::Manual(clock) => clock.now(),
+    let (mut held, clock) = load(tables, requests.iter().flat_map(|(_, places)| places))?;
+    let now = match (time, clock) {
+        (ServerTime::Manual(clock), _) => clock.now(),
+        (ServerTime::Server, Some(now)) => row::time(now),
+        (ServerTime::Server, None) => row::time(tables.now()?),
     };
     let verdicts = requests.iter().enumerate().map(|(index, (request, places))| match request {
         _ if !may_take(index) => Verdict::new(now, []),
@@ -70,16 +71,20 @@ fn places_of(request: &Request) -> Vec<Place> {
     }
 }
 
-/// Locks and reads. Counters come first, then states, then what is in logs, everywhere.
+/// Locks and reads, and tells what the server's clock said once everything was locked, if it did.
+/// Counters come first, then states, then what is in logs, everywhere.
 fn load<'p>(
     tables: &mut impl Tables,
     places: impl Iterator<Item = &'p Place> + Clone,
-) -> Result<Held, Fault> {
+) -> Result<(Held, Option<i64>), Fault> {
     let mut needed = Needed::default();
     places.clone().for_each(|place| needed.add(place));
     let mut held = Held::default();
+    let mut clock = None;
     if !needed.counters.is_empty() {
-        held.found_counters(tables.counters(needed.counters.into_iter().collect())?);
+        let Locked { rows, now } = tables.counters(needed.counters.into_iter().collect())?;
+        held.found_counters(rows);
+        clock = now;
     }
     for place in places {
         if matches!(place.kind, Kind::Window(_)) && held.is_beside_counter(place) {
@@ -87,12 +92,14 @@ fn load<'p>(
         }
     }
     if !needed.states.is_empty() {
-        held.found_states(tables.states(needed.states.into_iter().collect())?);
+        let Locked { rows, now } = tables.states(needed.states.into_iter().collect())?;
+        held.found_states(rows);
+        clock = now;
     }
     if !needed.entries.is_empty() {
         held.found_entries(tables.entries(needed.entries.into_iter().collect())?);
     }
-    Ok(held)
+    Ok((held, clock))
 }
 
 fn give_back(held: &mut Held, place: &Place, returned: &Returned, now: Timestamp) {

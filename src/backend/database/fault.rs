@@ -68,6 +68,11 @@ impl Fault {
         }
     }
 
+    /// Whether the connection is of no use any more.
+    pub(super) fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Database(error) if kind_of(error) == ErrorKind::Unreachable)
+    }
+
     /// What whoever asked is told. `fate` says whether it may have been committed.
     pub(super) fn told(self, fate: Fate) -> BackendError {
         let error = match self {

@@ -38,17 +38,13 @@ pub(super) fn entries(rows: &[EntryRow]) -> Value {
 }
 
 /// Implements [`Tables`](super::tables::Tables) over the statements of the module where it stands, each
-/// of which takes one list, and its functions `transaction` and `prepare`.
+/// of which takes one list, and its functions `transaction`, `prepare`, `change_counters` and
+/// `change_states`.
 macro_rules! implement_tables {
     ($connection:ty, $migrations:expr) => {
         const _: () = {
-            use diesel::{RunQueryDsl, sql_types::Text};
-            use $crate::backend::database::{
-                json,
-                row::{CounterRow, EntryRow, StateRow},
-                stale::Fragments,
-                statement::{Int, Statement, Value},
-            };
+            use diesel::sql_types::Text;
+            use $crate::backend::database::{json, row::EntryRow, statement::Int, tables::Locked};
 
             fn execute(
                 connection: &mut $connection,
@@ -63,9 +59,10 @@ macro_rules! implement_tables {
 
                 fn in_transaction<T>(
                     &mut self,
+                    is_own: bool,
                     work: impl FnOnce(&mut Self) -> Result<T, Fault>,
                 ) -> Result<T, Fault> {
-                    transaction(self, work)
+                    transaction(self, is_own, work)
                 }
 
                 fn prepare(&mut self) -> QueryResult<()> {
@@ -76,12 +73,12 @@ macro_rules! implement_tables {
                     Statement::<Int>::new(NOW, []).get_result(self)
                 }
 
-                fn counters(&mut self, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
+                fn counters(&mut self, keys: Vec<String>) -> QueryResult<Locked<CounterRow>> {
                     type Row = (Text, Int, Int, Int);
                     let found: Vec<(String, i64, i64, i64)> =
                         Statement::<Row>::new(COUNTERS, [json::keys(&keys)]).load(self)?;
                     let row = |(key, count, start, end)| CounterRow { key, count, start, end };
-                    Ok(found.into_iter().map(row).collect())
+                    Ok(Locked { rows: found.into_iter().map(row).collect(), now: None })
                 }
 
                 fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
@@ -89,10 +86,10 @@ macro_rules! implement_tables {
                 }
 
                 fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
-                    execute(self, CHANGE_COUNTERS, json::counters(rows))
+                    change_counters(self, rows)
                 }
 
-                fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
+                fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>> {
                     type Row = (Text, Int, Int, Int, Int, Int);
                     let found: Vec<(String, i64, i64, i64, i64, i64)> =
                         Statement::<Row>::new(STATES, [json::pairs(&of)]).load(self)?;
@@ -100,7 +97,7 @@ macro_rules! implement_tables {
                         let words = [first, second];
                         StateRow { key, tag, words, updated, expires }
                     };
-                    Ok(found.into_iter().map(row).collect())
+                    Ok(Locked { rows: found.into_iter().map(row).collect(), now: None })
                 }
 
                 fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
@@ -108,7 +105,7 @@ macro_rules! implement_tables {
                 }
 
                 fn change_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
-                    execute(self, CHANGE_STATES, json::states(rows))
+                    change_states(self, rows)
                 }
 
                 fn entries(&mut self, keys: Vec<String>) -> QueryResult<Vec<EntryRow>> {

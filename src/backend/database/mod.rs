@@ -39,6 +39,7 @@ pub mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod overrides;
+mod post;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queues;

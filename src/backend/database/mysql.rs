@@ -1,13 +1,18 @@
 //! MySQL and MariaDB: lists travel as JSON, and are joined in their own order, so that rows are locked in
 //! it whichever index the server would prefer.
 
-use diesel::{Connection, MysqlConnection, QueryResult, connection::SimpleConnection};
+use diesel::{
+    Connection, MysqlConnection, QueryResult, RunQueryDsl,
+    connection::{CacheSize, SimpleConnection},
+};
 
 use super::{
     fault::Fault,
-    json::implement_tables,
+    json::{self, implement_tables},
     migrations,
+    row::{CounterRow, StateRow},
     stale::{self, Fragments},
+    statement::{Statement, Value},
     tables::Tables,
 };
 
@@ -103,15 +108,41 @@ const FORGET: [&str; 3] = [
 
 fn transaction<T>(
     connection: &mut MysqlConnection,
+    is_own: bool,
     work: impl FnOnce(&mut MysqlConnection) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    // It is about the next transaction only, so a pool's connections stay as they are.
-    connection.batch_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
-    connection.transaction(work)
+    if !is_own {
+        // It is about the next transaction only, so a pool's connections stay as they are.
+        connection.batch_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
+    }
+    connection.transaction(|connection| {
+        let result = work(connection);
+        if let Err(Fault::Database(_)) = &result {
+            prepare_anew(connection);
+        }
+        result
+    })
 }
 
-fn prepare(_: &mut MysqlConnection) -> QueryResult<()> {
-    Ok(())
+/// Lets prepared statements go. One that failed while its rows came, as a victim of a deadlock does, would
+/// wait for the rest of them for ever when it is executed again (libmariadb).
+fn prepare_anew(connection: &mut MysqlConnection) {
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+}
+
+fn change_counters(connection: &mut MysqlConnection, rows: &[CounterRow]) -> QueryResult<usize> {
+    Statement::<()>::new(CHANGE_COUNTERS, [json::counters(rows)]).execute(connection)
+}
+
+fn change_states(connection: &mut MysqlConnection, rows: &[StateRow]) -> QueryResult<usize> {
+    Statement::<()>::new(CHANGE_STATES, [json::states(rows)]).execute(connection)
+}
+
+fn prepare(connection: &mut MysqlConnection) -> QueryResult<()> {
+    // Errors are told apart by their English messages.
+    connection.batch_execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
+    connection.batch_execute("SET lc_messages = 'en_US'")
 }
 
 const FRAGMENTS: Fragments = Fragments {

@@ -12,20 +12,55 @@ use super::{
     row::{CounterRow, EntryRow, StateRow},
     stale::{self, Fragments},
     statement::{Int, Statement, Value},
-    tables::Tables,
+    tables::{Locked, Tables},
 };
 
 /// Plans of statements are kept. Made while a table is small they would read the whole of it, and still
 /// do so when it is large: nothing but a look-up of each key is ever wanted.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL enable_seqscan = off; \
-     SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+const PREPARE: &str = "SET application_name = 'actix-smart-ratelimit'; \
+     SET default_transaction_isolation = 'read committed'; SET jit = off; \
+     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+/// Messages by which errors are told apart, in English if the user may choose that.
+const LANGUAGE: &str = "DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN OTHERS THEN NULL; END $$";
+
+/// How long libpq waits for a server that does not answer to packets, in seconds and once in milliseconds.
+/// By default it is hours.
+const PATIENCE: [(&str, &str); 5] = [
+    ("connect_timeout", "2"),
+    ("tcp_user_timeout", "10000"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "2"),
+];
+
+/// The URL with bounds on waiting for a server that is gone, but for those that it has.
+pub(super) fn impatient(url: &str) -> String {
+    let mut url = url.to_owned();
+    for (name, value) in PATIENCE {
+        if !url.contains(&format!("{name}=")) {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}{name}={value}"));
+        }
+    }
+    url
+}
+
+/// The same for one transaction on a connection of somebody else.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off; \
+     SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
+/// The parts of a union are done one after the other, so the clock in the last is read once every row
+/// of the first is locked. It comes without a key.
 const COUNTERS: &str = r#"
-SELECT "key"::text, "count", (extract(epoch FROM "window_start") * 1000000)::bigint,
-    (extract(epoch FROM "window_end") * 1000000)::bigint
-FROM "django_smart_ratelimit_counter" WHERE "key" = ANY(?) ORDER BY "key" FOR UPDATE"#;
+WITH locked AS MATERIALIZED (
+    SELECT "key"::text, "count", "window_start", "window_end"
+    FROM "django_smart_ratelimit_counter" WHERE "key" = ANY(?) ORDER BY "key" FOR UPDATE)
+SELECT "key", "count", (extract(epoch FROM "window_start") * 1000000)::bigint,
+    (extract(epoch FROM "window_end") * 1000000)::bigint FROM locked
+UNION ALL SELECT NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, 0, 0"#;
 
 const ADD_COUNTERS: &str = r#"
 INSERT INTO "django_smart_ratelimit_counter"
@@ -42,10 +77,13 @@ SET "count" = n, "window_start" = timestamptz 'epoch' + s * interval '1 microsec
 FROM unnest(?, ?, ?, ?) AS r(k, n, s, e) WHERE c."key" = r.k"#;
 
 const STATES: &str = r#"
-SELECT s."key"::text, s."tag", s."first_word", s."second_word", s."updated_at", s."expires_at"
-FROM unnest(?, ?) AS r(k, t)
-JOIN "ratelimit_state" AS s ON s."key" = r.k COLLATE "C" AND s."tag" = r.t
-ORDER BY s."key", s."tag" FOR UPDATE OF s"#;
+WITH locked AS MATERIALIZED (
+    SELECT s."key"::text, s."tag", s."first_word", s."second_word", s."updated_at", s."expires_at"
+    FROM unnest(?, ?) AS r(k, t)
+    JOIN "ratelimit_state" AS s ON s."key" = r.k COLLATE "C" AND s."tag" = r.t
+    ORDER BY s."key", s."tag" FOR UPDATE OF s)
+SELECT * FROM locked
+UNION ALL SELECT NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, 0, 0, 0, 0"#;
 
 const ADD_STATES: &str = r#"
 INSERT INTO "ratelimit_state" ("key", "tag", "first_word", "second_word", "updated_at", "expires_at")
@@ -77,6 +115,21 @@ const FORGET: [&str; 3] = [
     r#"DELETE FROM "ratelimit_state" WHERE "key" = ?"#,
     r#"DELETE FROM "django_smart_ratelimit_entry" WHERE "key" = ?"#,
 ];
+
+/// Keys, but for the row of the clock.
+type Key = diesel::sql_types::Nullable<Text>;
+
+/// Tells rows from the clock.
+fn locked<F, R>(found: Vec<F>, row: impl Fn(F) -> Result<R, i64>) -> Locked<R> {
+    let mut locked = Locked { rows: Vec::with_capacity(found.len()), now: None };
+    for found in found {
+        match row(found) {
+            Ok(row) => locked.rows.push(row),
+            Err(now) => locked.now = Some(now),
+        }
+    }
+    locked
+}
 
 fn ints<R>(rows: &[R], of: impl Fn(&R) -> i64) -> Value {
     Value::Ints(rows.iter().map(of).collect())
@@ -122,9 +175,11 @@ impl Tables for PgConnection {
 
     fn in_transaction<T>(
         &mut self,
+        is_own: bool,
         work: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        AnsiTransactionManager::begin_transaction_sql(self, BEGIN)?;
+        let begin = if is_own { "BEGIN" } else { BEGIN };
+        AnsiTransactionManager::begin_transaction_sql(self, begin)?;
         match work(self) {
             Ok(result) => {
                 AnsiTransactionManager::commit_transaction(self)?;
@@ -139,18 +194,21 @@ impl Tables for PgConnection {
     }
 
     fn prepare(&mut self) -> QueryResult<()> {
-        self.batch_execute("SET application_name = 'actix-smart-ratelimit'")
+        self.batch_execute(PREPARE)?;
+        self.batch_execute(LANGUAGE)
     }
 
     fn now(&mut self) -> QueryResult<i64> {
         Statement::<Int>::new(NOW, []).get_result(self)
     }
 
-    fn counters(&mut self, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
-        let found: Vec<(String, i64, i64, i64)> =
-            Statement::<(Text, Int, Int, Int)>::new(COUNTERS, [Value::Texts(keys)]).load(self)?;
-        let row = |(key, count, start, end)| CounterRow { key, count, start, end };
-        Ok(found.into_iter().map(row).collect())
+    fn counters(&mut self, keys: Vec<String>) -> QueryResult<Locked<CounterRow>> {
+        let found: Vec<(Option<String>, i64, i64, i64)> =
+            Statement::<(Key, Int, Int, Int)>::new(COUNTERS, [Value::Texts(keys)]).load(self)?;
+        Ok(locked(found, |(key, count, start, end)| match key {
+            Some(key) => Ok(CounterRow { key, count, start, end }),
+            None => Err(count),
+        }))
     }
 
     fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
@@ -161,19 +219,15 @@ impl Tables for PgConnection {
         execute(self, CHANGE_COUNTERS, counter_values(rows))
     }
 
-    fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
+    fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>> {
         let (keys, tags) = of.into_iter().unzip();
         let values = [Value::Texts(keys), Value::Ints(tags)];
-        let found: Vec<(String, i64, i64, i64, i64, i64)> =
-            Statement::<(Text, Int, Int, Int, Int, Int)>::new(STATES, values).load(self)?;
-        let row = |(key, tag, first, second, updated, expires)| StateRow {
-            key,
-            tag,
-            words: [first, second],
-            updated,
-            expires,
-        };
-        Ok(found.into_iter().map(row).collect())
+        let found: Vec<(Option<String>, i64, i64, i64, i64, i64)> =
+            Statement::<(Key, Int, Int, Int, Int, Int)>::new(STATES, values).load(self)?;
+        Ok(locked(found, |(key, tag, first, second, updated, expires)| match key {
+            Some(key) => Ok(StateRow { key, tag, words: [first, second], updated, expires }),
+            None => Err(tag),
+        }))
     }
 
     fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
@@ -231,5 +285,18 @@ impl Tables for PgConnection {
 
     fn pending_migrations(&mut self) -> Result<Vec<String>, Fault> {
         migrations::pending(self, migrations::POSTGRES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::impatient;
+
+    #[test]
+    fn a_url_keeps_the_bounds_that_it_has() {
+        let url = impatient("postgres://a@b/c?connect_timeout=7&sslmode=disable");
+        let start = "postgres://a@b/c?connect_timeout=7&sslmode=disable&tcp_user_timeout=10000&";
+        assert!(url.starts_with(start), "{url}");
+        assert!(impatient("postgres://a@b/c").starts_with("postgres://a@b/c?connect_timeout=2&"));
     }
 }

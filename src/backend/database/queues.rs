@@ -1,40 +1,85 @@
 //! Where jobs wait: a queue for each worker, and every key in one of them.
 //!
 //! Checks of one key meet in one transaction that way, instead of waiting for each other's locks in
-//! several.
+//! several. The more there is to do for each worker, the fewer of them get it: a transaction of many
+//! checks costs hardly more than one of a few.
 
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    time::Duration,
 };
 
-use super::{fault::not_charged, job::Job};
+use super::{fault::not_charged, job::Job, post::Post};
 use crate::backend::{ErrorKind, hash::KeyHash};
 
 /// Jobs that may wait for one worker; more are turned away.
 const MOST_WAITING: usize = 8_192;
+/// Jobs for one worker before the next one takes part, once there are more jobs than workers.
+const ENOUGH: usize = 128;
+/// While one waits for its commit the other works.
+const FEWEST: usize = 2;
+
+/// Jobs over which the average of open ones is taken.
+const SPAN: usize = 32;
+/// Parts of a job, so that the average can be one of few.
+const FINE: usize = 1_024;
+
+/// Starts a worker on a post.
+pub(super) type Start = Box<dyn Fn(&Arc<Post>) -> io::Result<()> + Send + Sync>;
 
 /// The ends of the queues at which jobs are handed in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Queues {
-    senders: Arc<[SyncSender<Job>]>,
+    lanes: Arc<[Lane]>,
     hash: Arc<KeyHash>,
+    /// Jobs that nobody has done yet.
+    open: Arc<AtomicUsize>,
+    /// How many those were when the latest jobs came, on average and in `FINE` parts: right after a
+    /// commit there are few, and it would be wrong to spread them.
+    usual: Arc<AtomicUsize>,
+    /// Workers who were replaced and still wait for the database.
+    hung: Arc<AtomicUsize>,
+    /// After so long without an answer of the database a worker is replaced.
+    patience: Duration,
+    start: Arc<Start>,
+}
+
+struct Lane {
+    sender: SyncSender<Job>,
+    post: Arc<Post>,
 }
 
 impl Queues {
-    /// As many queues as this, with their other ends.
-    pub(super) fn new(count: usize) -> (Self, Vec<Receiver<Job>>) {
-        let (senders, receivers): (Vec<_>, _) =
-            (0..count.max(1)).map(|_| sync_channel(MOST_WAITING)).unzip();
-        (Self { senders: senders.into(), hash: Arc::new(KeyHash::new()) }, receivers)
+    /// As many queues as this, each with a worker.
+    pub(super) fn new(count: usize, patience: Duration, start: Start) -> io::Result<Self> {
+        let open = Arc::<AtomicUsize>::default();
+        let hung = Arc::<AtomicUsize>::default();
+        let lane = || {
+            let (sender, jobs) = sync_channel(MOST_WAITING);
+            let post = Arc::new(Post::new(jobs, open.clone(), hung.clone()));
+            start(&post)?;
+            Ok(Lane { sender, post })
+        };
+        let lanes = (0..count.max(1)).map(|_| lane()).collect::<io::Result<Vec<_>>>()?;
+        let (lanes, hash, start) = (lanes.into(), Arc::new(KeyHash::new()), Arc::new(start));
+        Ok(Self { lanes, hash, open, usual: Arc::default(), hung, patience, start })
     }
 
     /// Hands a job in; one that cannot wait is answered so.
     pub(super) fn send(&self, job: Job) {
+        let usual = self.note(self.open.fetch_add(1, Relaxed) + 1);
         let number = self.hash.of(job.work.key());
-        let index = usize::try_from(number % self.senders.len() as u64).unwrap_or(0);
-        let Some(queue) = self.senders.get(index) else { return };
-        let (job, kind, reason) = match queue.try_send(job) {
+        let index = number % busy(usual, self.lanes.len()) as u64;
+        let Some(lane) = self.lanes.get(usize::try_from(index).unwrap_or(0)) else { return };
+        if lane.post.is_overdue(self.patience) {
+            self.replace(&lane.post);
+        }
+        let (job, kind, reason) = match lane.sender.try_send(job) {
             Ok(()) => return,
             Err(TrySendError::Full(job)) => {
                 (job, ErrorKind::Unavailable, "too many checks are waiting for the database")
@@ -43,6 +88,56 @@ impl Queues {
                 (job, ErrorKind::Unreachable, "the threads for the database have ended")
             }
         };
+        self.open.fetch_sub(1, Relaxed);
         job.fail(not_charged(kind, reason));
+    }
+
+    /// Takes so many open jobs into the average, and tells that. What is lost to a race matters little.
+    fn note(&self, open: usize) -> usize {
+        let before = self.usual.load(Relaxed);
+        let usual = before - before / SPAN + open.saturating_mul(FINE) / SPAN;
+        self.usual.store(usual, Relaxed);
+        usual / FINE
+    }
+
+    /// Puts another worker in the place of one whose connection is as good as dead: its thread cannot be
+    /// woken. So that threads do not pile up, no more of them wait than there are posts.
+    fn replace(&self, post: &Arc<Post>) {
+        if self.hung.fetch_add(1, Relaxed) >= self.lanes.len() {
+            self.hung.fetch_sub(1, Relaxed);
+        } else if !post.relieve() {
+            // Somebody else did so at the same time, or the database has answered.
+            self.hung.fetch_sub(1, Relaxed);
+        } else if let Err(error) = (self.start)(post) {
+            tracing::warn!(target: super::worker::TARGET, %error, "no thread for the database");
+        }
+    }
+}
+
+impl fmt::Debug for Queues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queues")
+            .field("lanes", &self.lanes.len())
+            .field("open", &self.open)
+            .field("hung", &self.hung)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many of the workers share so many jobs: all as long as each job can have one for itself.
+fn busy(open: usize, workers: usize) -> usize {
+    if open <= workers { workers } else { (open / ENOUGH).max(FEWEST).min(workers) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::busy;
+
+    #[test]
+    fn few_jobs_have_a_worker_each_and_many_share_a_few() {
+        let workers = |open| busy(open, 8);
+        assert_eq!([1, 8].map(workers), [8, 8]);
+        assert_eq!([9, 64, 256, 512, 5_000].map(workers), [2, 2, 2, 4, 8]);
+        assert_eq!([1, 5_000].map(|open| busy(open, 1)), [1, 1]);
     }
 }

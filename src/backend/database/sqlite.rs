@@ -1,13 +1,15 @@
 //! SQLite: lists travel as JSON. There is one writer at a time, so a transaction that means to write says
 //! so at once, and rows need no locks of their own.
 
-use diesel::{QueryResult, SqliteConnection, connection::SimpleConnection};
+use diesel::{QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection};
 
 use super::{
     fault::Fault,
     json::implement_tables,
     migrations,
+    row::{CounterRow, StateRow},
     stale::{self, Fragments},
+    statement::{Statement, Value},
     tables::Tables,
 };
 
@@ -38,19 +40,15 @@ SELECT k, n,
     strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now')
 FROM (SELECT value ->> 0 AS k, value ->> 1 AS n, value ->> 2 AS s, value ->> 3 AS e FROM json_each(?)) AS r";
 
-/// An upsert finds each row by its key; UPDATE … FROM may read the whole table instead.
-const CHANGE_COUNTERS: &str = "
-INSERT INTO django_smart_ratelimit_counter
-    (key, count, window_start, window_end, created_at, updated_at)
-SELECT k, n,
-    strftime('%Y-%m-%d %H:%M:%S', s / 1000000, 'unixepoch')
-        || CASE s % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', s % 1000000) END,
-    strftime('%Y-%m-%d %H:%M:%S', e / 1000000, 'unixepoch')
-        || CASE e % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', e % 1000000) END,
-    strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now')
-FROM (SELECT value ->> 0 AS k, value ->> 1 AS n, value ->> 2 AS s, value ->> 3 AS e FROM json_each(?)) AS r WHERE true
-ON CONFLICT (key) DO UPDATE SET count = excluded.count, window_start = excluded.window_start,
-    window_end = excluded.window_end, updated_at = excluded.updated_at";
+/// A row at a time: a statement about a list would read the whole table, or try to add each row first.
+const CHANGE_COUNTER: &str = "
+UPDATE django_smart_ratelimit_counter SET count = ?,
+    window_start = strftime('%Y-%m-%d %H:%M:%S', ? / 1000000, 'unixepoch')
+        || CASE ? % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', ? % 1000000) END,
+    window_end = strftime('%Y-%m-%d %H:%M:%S', ? / 1000000, 'unixepoch')
+        || CASE ? % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', ? % 1000000) END,
+    updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
+WHERE key = ?";
 
 const STATES: &str = "
 SELECT s.key, s.tag, s.first_word, s.second_word, s.updated_at, s.expires_at
@@ -62,13 +60,9 @@ INSERT INTO ratelimit_state (key, tag, first_word, second_word, updated_at, expi
 SELECT k, t, a, b, u, e
 FROM (SELECT value ->> 0 AS k, value ->> 1 AS t, value ->> 2 AS a, value ->> 3 AS b, value ->> 4 AS u, value ->> 5 AS e FROM json_each(?)) AS r";
 
-const CHANGE_STATES: &str = "
-INSERT INTO ratelimit_state (key, tag, first_word, second_word, updated_at, expires_at)
-SELECT k, t, a, b, u, e
-FROM (SELECT value ->> 0 AS k, value ->> 1 AS t, value ->> 2 AS a, value ->> 3 AS b, value ->> 4 AS u, value ->> 5 AS e FROM json_each(?)) AS r WHERE true
-ON CONFLICT (key, tag) DO UPDATE SET first_word = excluded.first_word,
-    second_word = excluded.second_word, updated_at = excluded.updated_at,
-    expires_at = excluded.expires_at";
+const CHANGE_STATE: &str = "
+UPDATE ratelimit_state SET first_word = ?, second_word = ?, updated_at = ?, expires_at = ?
+WHERE key = ? AND tag = ?";
 
 const ENTRIES: &str = "
 SELECT id, key,
@@ -101,9 +95,42 @@ const FORGET: [&str; 3] = [
 
 fn transaction<T>(
     connection: &mut SqliteConnection,
+    _: bool,
     work: impl FnOnce(&mut SqliteConnection) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     connection.immediate_transaction(work)
+}
+
+fn change_counters(connection: &mut SqliteConnection, rows: &[CounterRow]) -> QueryResult<usize> {
+    let values = |row: &CounterRow| {
+        let [start, end] = [row.start, row.end].map(Value::Int);
+        let times = [&start, &start, &start, &end, &end, &end].map(Clone::clone);
+        let head = std::iter::once(Value::Int(row.count));
+        head.chain(times).chain([Value::Text(row.key.clone())]).collect::<Vec<_>>()
+    };
+    each(connection, CHANGE_COUNTER, rows, values)
+}
+
+fn change_states(connection: &mut SqliteConnection, rows: &[StateRow]) -> QueryResult<usize> {
+    let values = |row: &StateRow| {
+        let numbers = [row.words[0], row.words[1], row.updated, row.expires].map(Value::Int);
+        let key = [Value::Text(row.key.clone()), Value::Int(row.tag)];
+        numbers.into_iter().chain(key).collect()
+    };
+    each(connection, CHANGE_STATE, rows, values)
+}
+
+/// Runs a statement for every row.
+fn each<R>(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    rows: &[R],
+    values: impl Fn(&R) -> Vec<Value>,
+) -> QueryResult<usize> {
+    rows.iter().try_fold(0, |changed, row| {
+        let statement = Statement::<()>::new(sql, values(row));
+        Ok(changed + RunQueryDsl::execute(statement, connection)?)
+    })
 }
 
 fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {

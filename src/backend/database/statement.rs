@@ -10,7 +10,7 @@ use diesel::{
 };
 
 /// A value of a statement.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Value {
     Text(String),
     Int(i64),

@@ -10,14 +10,24 @@ use super::{
     statement::Value,
 };
 
+/// Rows that are locked now.
+#[derive(Debug)]
+pub struct Locked<R> {
+    pub(super) rows: Vec<R>,
+    /// The server's clock once the locks were there, in Unix microseconds, if it told so by the way.
+    pub(super) now: Option<i64>,
+}
+
 /// A connection whose tables hold limits. Rows come and go in the order of their keys.
 pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     /// What its statements of housekeeping are made of.
     const FRAGMENTS: Fragments;
 
-    /// Does `work` in one transaction at READ COMMITTED, or as the only writer.
+    /// Does `work` in one transaction at READ COMMITTED, or as the only writer. A connection of our own
+    /// was [prepared](Self::prepare) for it.
     fn in_transaction<T>(
         &mut self,
+        is_own: bool,
         work: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault>;
 
@@ -28,7 +38,7 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     fn now(&mut self) -> QueryResult<i64>;
 
     /// Those of these counters that exist, locked.
-    fn counters(&mut self, keys: Vec<String>) -> QueryResult<Vec<CounterRow>>;
+    fn counters(&mut self, keys: Vec<String>) -> QueryResult<Locked<CounterRow>>;
 
     /// Adds counters, and tells how many were not there already.
     fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize>;
@@ -37,7 +47,7 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize>;
 
     /// Those of these states that exist, locked.
-    fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>>;
+    fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>>;
 
     /// Adds states, and tells how many were not there already.
     fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize>;

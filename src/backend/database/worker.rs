@@ -7,13 +7,15 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::Receiver,
     },
     thread,
     time::Duration,
 };
 
-use diesel::r2d2::{ConnectionManager, Pool, PooledConnection};
+use diesel::{
+    connection::TransactionManager,
+    r2d2::{ConnectionManager, Pool, PooledConnection},
+};
 
 use super::{
     commit::{Request, decide},
@@ -21,6 +23,7 @@ use super::{
     job::{Answer, Claim, Job, Work},
     key::stored,
     overrides,
+    post::Post,
     queues::Queues,
     row::signed,
     stale::clean,
@@ -32,9 +35,11 @@ use crate::{
     backend::{BackendError, ErrorKind, Fate, Health},
 };
 
-const TARGET: &str = "actix_smart_ratelimit";
+pub(super) const TARGET: &str = "actix_smart_ratelimit";
 /// Jobs in one transaction: few enough that it is short.
 const MOST_TOGETHER: usize = 256;
+/// Deadlines after which a worker that waits for the database is replaced, and the least for it.
+const PATIENCE: (u32, Duration) = (5, Duration::from_secs(1));
 /// Attempts at one transaction, within the deadline.
 const MOST_ATTEMPTS: usize = 32;
 
@@ -42,7 +47,10 @@ const MOST_ATTEMPTS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) time: ServerTime,
+    pub(super) deadline: Duration,
     pub(super) connect_deadline: Duration,
+    /// Whether the connections are our own, and set to what we need.
+    pub(super) is_own: bool,
     pub(super) transactions: AtomicU64,
 }
 
@@ -52,16 +60,19 @@ pub(super) fn begin<T: Tables>(
     threads: usize,
     shared: &Arc<Shared>,
 ) -> std::io::Result<Queues> {
-    let (queues, receivers) = Queues::new(threads);
-    for jobs in receivers {
-        let worker = Worker { jobs, shared: shared.clone(), pool: pool.clone() };
-        thread::Builder::new().name("ratelimit-db".into()).spawn(move || worker.run())?;
-    }
-    Ok(queues)
+    let patience = shared.deadline.saturating_mul(PATIENCE.0).max(PATIENCE.1);
+    let (shared, pool) = (shared.clone(), pool.clone());
+    let start = move |post: &Arc<Post>| {
+        let (post, shared, pool) = (post.clone(), shared.clone(), pool.clone());
+        let worker = Worker { number: post.number(), post, shared, pool };
+        thread::Builder::new().name("ratelimit-db".into()).spawn(move || worker.run()).map(drop)
+    };
+    Queues::new(threads, patience, Box::new(start))
 }
 
 struct Worker<T: Tables> {
-    jobs: Receiver<Job>,
+    post: Arc<Post>,
+    number: u64,
     shared: Arc<Shared>,
     pool: Pool<ConnectionManager<T>>,
 }
@@ -71,7 +82,8 @@ type Connection<T> = PooledConnection<ConnectionManager<T>>;
 impl<T: Tables> Worker<T> {
     fn run(self) {
         let mut is_away = false;
-        while let Some(jobs) = self.wait() {
+        while let Some(jobs) = self.post.wait(MOST_TOGETHER) {
+            let count = jobs.len();
             match self.connection(is_away) {
                 Ok(mut connection) => {
                     if is_away {
@@ -79,6 +91,9 @@ impl<T: Tables> Worker<T> {
                     }
                     is_away = false;
                     self.work(&mut connection, jobs);
+                    if !self.post.is_held_by(self.number) {
+                        discard(&mut connection);
+                    }
                 }
                 Err(error) => {
                     if !is_away {
@@ -89,6 +104,10 @@ impl<T: Tables> Worker<T> {
                     let error = BackendError::with_source(kind, Fate::NotCharged, error);
                     jobs.into_iter().for_each(|job| job.fail(error.clone()));
                 }
+            }
+            self.post.done(count);
+            if !self.post.is_held_by(self.number) {
+                return self.post.ended();
             }
         }
     }
@@ -101,12 +120,6 @@ impl<T: Tables> Worker<T> {
         }
         let patience = self.shared.connect_deadline;
         self.pool.get_timeout(patience).map_err(|error| Text(error.to_string()))
-    }
-
-    /// Waits for a job, and takes those that wait with it.
-    fn wait(&self) -> Option<Vec<Job>> {
-        let first = self.jobs.recv().ok()?;
-        Some(std::iter::once(first).chain(self.jobs.try_iter()).take(MOST_TOGETHER).collect())
     }
 
     /// Does the jobs in their order, those that can be decided together in one transaction.
@@ -124,8 +137,10 @@ impl<T: Tables> Worker<T> {
                 continue;
             }
             self.decide(connection, std::mem::take(&mut together), deadline);
+            let may_be_long = matches!(work, Work::Migrate(_) | Work::Clean(..));
             if claim.take() {
-                self.work_alone(connection, work, until);
+                let work_alone = || self.work_alone(connection, work, until);
+                if may_be_long { work_alone() } else { self.post.timed(self.number, work_alone) }
             }
         }
         self.decide(connection, together, deadline);
@@ -147,7 +162,8 @@ impl<T: Tables> Worker<T> {
         };
         let time = &self.shared.time;
         let work = |tables: &mut T| decide(tables, requests(), may_take, time);
-        match self.attempt(connection, deadline, work) {
+        let decided = self.post.timed(self.number, || self.attempt(connection, deadline, work));
+        match decided {
             Ok(verdicts) => {
                 for ((_, answer, _), verdict) in waiting.into_iter().zip(verdicts) {
                     let _ = answer.send(Ok(verdict));
@@ -185,13 +201,48 @@ impl<T: Tables> Worker<T> {
                 let _ = answer.send(done);
             }
             Work::Health(answer) => {
-                let _ = answer.send(health(&mut **connection));
+                let _ = answer.send(self.health(connection, deadline));
             }
             Work::Migrate(answer) => {
                 let done = connection.migrate().map_err(|fault| fault.told(Fate::NotCharged));
                 let _ = answer.send(done);
             }
         }
+    }
+
+    /// Whether the database is well. Where a connection turns out to be lost, so may those be that wait in
+    /// the pool: they are tried until one works, and nobody else meets one that does not.
+    fn health(
+        &self,
+        connection: &mut Connection<T>,
+        deadline: Timestamp,
+    ) -> Result<Health, BackendError> {
+        let mut found = self.health_over(connection, deadline);
+        for _ in 0..self.pool.state().idle_connections {
+            let is_lost = found.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unreachable);
+            let Some(mut other) = is_lost.then(|| self.pool.try_get()).flatten() else { break };
+            found = self.health_over(&mut other, deadline);
+        }
+        found
+    }
+
+    /// Asks the database something, and whether its tables are those of this version.
+    fn health_over(
+        &self,
+        connection: &mut Connection<T>,
+        deadline: Timestamp,
+    ) -> Result<Health, BackendError> {
+        let start = Clock::System.now();
+        let look = |tables: &mut T| {
+            tables.now()?;
+            Ok((Clock::System.now().since(start), tables.pending_migrations()?))
+        };
+        let (round_trip_micros, pending) = self.attempt(connection, deadline, look)?;
+        if pending.is_empty() {
+            return Ok(Health { round_trip_micros, warnings: Vec::new() });
+        }
+        let text = Text(format!("run migrations, for these were not: {}", pending.join(", ")));
+        Err(BackendError::with_source(ErrorKind::Setup, Fate::NotCharged, text))
     }
 
     /// Carries out a transaction, again and again while that may help and somebody waits.
@@ -206,7 +257,7 @@ impl<T: Tables> Worker<T> {
             attempts += 1;
             self.shared.transactions.fetch_add(1, Relaxed);
             let mut is_decided = false;
-            let result = connection.in_transaction(|tables| {
+            let result = connection.in_transaction(self.shared.is_own, |tables| {
                 let result = work(tables);
                 is_decided = result.is_ok();
                 result
@@ -217,6 +268,10 @@ impl<T: Tables> Worker<T> {
             };
             // Where the commit itself failed, it may have been done.
             let fate = if is_decided { Fate::Unknown } else { Fate::NotCharged };
+            if fault.is_lost_connection() {
+                discard(connection);
+                return Err(fault.told(fate));
+            }
             let may_repeat = fate == Fate::NotCharged && fault.is_passing();
             if !may_repeat || attempts >= MOST_ATTEMPTS || Clock::System.now() >= deadline {
                 return Err(fault.told(fate));
@@ -225,15 +280,8 @@ impl<T: Tables> Worker<T> {
     }
 }
 
-/// Asks the database something, and whether its tables are those of this version.
-fn health<T: Tables>(tables: &mut T) -> Result<Health, BackendError> {
-    let start = Clock::System.now();
-    tables.now().map_err(|error| Fault::from(error).told(Fate::NotCharged))?;
-    let round_trip_micros = Clock::System.now().since(start);
-    let pending = tables.pending_migrations().map_err(|fault| fault.told(Fate::NotCharged))?;
-    if pending.is_empty() {
-        return Ok(Health { round_trip_micros, warnings: Vec::new() });
-    }
-    let text = Text(format!("run migrations, for these were not: {}", pending.join(", ")));
-    Err(BackendError::with_source(ErrorKind::Setup, Fate::NotCharged, text))
+/// Marks a connection that is lost, or was given up and replaced, so that the pool does not keep it. Not
+/// every kind of connection notices by itself.
+fn discard<T: Tables>(connection: &mut Connection<T>) {
+    T::TransactionManager::transaction_manager_status_mut(&mut **connection).set_in_error();
 }

@@ -32,7 +32,11 @@ impl Board {
         let takes_over = self.update(index, change.kind).and_then(|index| self.names.get(index));
         self.tell(change);
         if let Some(member) = takes_over {
-            tracing::warn!(target: TARGET, member, "store decides from now on");
+            if change.kind == ChangeKind::Closed {
+                tracing::info!(target: TARGET, member, "store decides from now on");
+            } else {
+                tracing::warn!(target: TARGET, member, "store decides from now on");
+            }
             self.tell(&Change { member, kind: ChangeKind::Failover, error: None });
         }
     }

@@ -104,14 +104,35 @@ impl PostgresServer {
         self.server.thaw();
     }
 
+    /// Stops the processes that serve the connections of now, until [`thaw_sessions`]; new ones are
+    /// served.
+    ///
+    /// [`thaw_sessions`]: Self::thaw_sessions
+    pub fn freeze_sessions(&self) {
+        self.sessions().for_each(|child| signal_to(&child, Signal::STOP));
+    }
+
+    pub fn thaw_sessions(&self) {
+        self.sessions().for_each(|child| signal_to(&child, Signal::CONT));
+    }
+
+    /// The processes that serve a connection each.
+    pub fn sessions(&self) -> impl Iterator<Item = String> {
+        let is_session = |child: &String| {
+            let title = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            title.contains("127.0.0.1(")
+        };
+        self.children().into_iter().filter(is_session)
+    }
+
     fn signal_children(&self, signal: Signal) {
+        self.children().iter().for_each(|child| signal_to(child, signal));
+    }
+
+    fn children(&self) -> Vec<String> {
         let pid = self.server.pid();
-        let path = format!("/proc/{pid}/task/{pid}/children");
-        for child in fs::read_to_string(path).unwrap().split_whitespace() {
-            let pid = Pid::from_raw(child.parse().unwrap()).unwrap();
-            // It may have ended by itself.
-            let _ = kill_process(pid, signal);
-        }
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        children.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Starts the server again on its port, with the data that it had.
@@ -125,6 +146,12 @@ impl Drop for PostgresServer {
     fn drop(&mut self) {
         self.server.end(Signal::QUIT);
     }
+}
+
+fn signal_to(child: &str, signal: Signal) {
+    let pid = Pid::from_raw(child.parse().unwrap()).unwrap();
+    // It may have ended by itself.
+    let _ = kill_process(pid, signal);
 }
 
 fn binary(name: &str) -> PathBuf {

@@ -20,18 +20,18 @@ pub(crate) trait Check: 'static {
 
 /// Keys in the order of the visit; successive slices go on where the last one stopped.
 #[derive(Debug)]
-pub(super) struct Visit {
+pub(crate) struct Visit {
     keys: Arc<Vec<String>>,
     next: Cell<usize>,
 }
 
 impl Visit {
     /// A visit that begins at the key number `start`.
-    pub(super) fn new(keys: &Arc<Vec<String>>, start: usize) -> Self {
+    pub(crate) fn new(keys: &Arc<Vec<String>>, start: usize) -> Self {
         Self { keys: Arc::clone(keys), next: Cell::new(start % keys.len()) }
     }
 
-    pub(super) fn next(&self) -> &str {
+    pub(crate) fn next(&self) -> &str {
         let index = self.next.get();
         self.next.set((index + 1) % self.keys.len());
         &self.keys[index]
@@ -40,32 +40,32 @@ impl Visit {
 
 /// When a slice ends: whichever comes first.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) window: Duration,
-    pub(super) checks: u64,
+pub(crate) struct Bounds {
+    pub(crate) window: Duration,
+    pub(crate) checks: u64,
 }
 
 /// One slice of checks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Slice {
-    pub(super) checks: u64,
-    pub(super) admitted: u64,
-    pub(super) elapsed: Duration,
+pub(crate) struct Slice {
+    pub(crate) checks: u64,
+    pub(crate) admitted: u64,
+    pub(crate) elapsed: Duration,
     /// How long a check took, in µs: the median and the 99th percentile.
-    pub(super) median: f64,
-    pub(super) p99: f64,
+    pub(crate) median: f64,
+    pub(crate) p99: f64,
     /// Processor time of the server for each check, in µs; NaN where nobody looked.
-    pub(super) server: f64,
+    pub(crate) server: f64,
 }
 
 impl Slice {
-    pub(super) fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.checks as f64 / self.elapsed.as_secs_f64()
     }
 }
 
 /// Keeps `in_flight` checks in flight. To be called on an Actix runtime.
-pub(super) async fn drive<C: Check>(
+pub(crate) async fn drive<C: Check>(
     limiter: &Arc<C>,
     visit: &Rc<Visit>,
     in_flight: usize,

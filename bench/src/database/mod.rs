@@ -1,0 +1,186 @@
+//! Group `database`: decisions in PostgreSQL, MariaDB and SQLite, against a statement for each check.
+//!
+//! Everyone has a database of its own on one private server, the same connections, and every key in its
+//! tables before anything is timed. All checks are admitted. Nothing is pinned to a core: a server has
+//! a process or thread for each connection.
+
+pub(crate) mod server;
+mod store;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::Runtime;
+use anyhow::{Result, ensure};
+
+use self::store::{Durability, Store};
+use crate::Options;
+use crate::child::cpu_time;
+use crate::drive::{Bounds, Check, Slice, Visit, drive};
+use crate::measure::{Contender, Samples, interleave};
+use crate::memory::shuffled;
+use crate::ours::Algorithm;
+use crate::table::{self, Row};
+
+const IN_FLIGHT: [usize; 3] = [1, 64, 256];
+const ALGORITHMS: [Algorithm; 3] =
+    [Algorithm::FixedWindow, Algorithm::Gcra, Algorithm::SlidingWindow];
+const KEYS: [usize; 2] = [1, 100_000];
+
+/// Rounds of a case, and the length of one slice.
+const ROUNDS: usize = 11;
+const WINDOW: Duration = Duration::from_millis(250);
+const QUICK_ROUNDS: usize = 3;
+const QUICK_WINDOW: Duration = Duration::from_millis(100);
+
+/// Checks in flight while every key is met for the first time.
+const FILL_IN_FLIGHT: usize = 256;
+
+/// One store, algorithm and number of keys.
+#[derive(Clone, Copy)]
+struct Case {
+    durability: Durability,
+    algorithm: Algorithm,
+    keys: usize,
+}
+
+impl Case {
+    fn name(self, in_flight: usize) -> String {
+        let keys = match self.keys {
+            1 => "1 hot key".to_owned(),
+            keys => format!("{} k keys", keys / 1000),
+        };
+        let (store, algorithm) = (self.durability.name(), self.algorithm.name());
+        format!("database, {store}, {algorithm}, {keys}, {in_flight} in flight")
+    }
+}
+
+/// Measures the selected cases, one server for each store.
+pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
+    let runtime = Runtime::new()?;
+    let mut rows = Vec::new();
+    for durability in Durability::ALL {
+        let mut store = None;
+        for (algorithm, keys) in
+            ALGORITHMS.into_iter().flat_map(|algorithm| KEYS.map(|keys| (algorithm, keys)))
+        {
+            let case = Case { durability, algorithm, keys };
+            let mut in_flight = Vec::from(IN_FLIGHT);
+            in_flight.retain(|count| options.selects(&case.name(*count)));
+            if in_flight.is_empty() {
+                continue;
+            }
+            let store = match &store {
+                Some(store) => store,
+                None => {
+                    let opened = store.insert(Store::open(durability)?);
+                    eprintln!("{}: {}", durability.name(), opened.settings()?);
+                    opened
+                }
+            };
+            rows.extend(measured(options, &runtime, store, case, &in_flight)?);
+        }
+    }
+    Ok(rows)
+}
+
+fn measured(
+    options: &Options,
+    runtime: &Runtime,
+    store: &Store,
+    case: Case,
+    in_flight: &[usize],
+) -> Result<Vec<Row>> {
+    let (rounds, window) =
+        if options.quick { (QUICK_ROUNDS, QUICK_WINDOW) } else { (ROUNDS, WINDOW) };
+    let Case { algorithm, keys, .. } = case;
+    let ours = Arc::new(runtime.block_on(store.ours(algorithm, keys))?);
+    let peer = Arc::new(store.peer(algorithm, keys)?);
+    let keys = Arc::new(shuffled(keys));
+    let ours_visit = Rc::new(Visit::new(&keys, 0));
+    let peer_visit = Rc::new(Visit::new(&keys, 0));
+    let all = Bounds { window: Duration::from_secs(600), checks: keys.len() as u64 };
+    let stage = Stage { runtime, store };
+    stage.slice(&ours, &ours_visit, FILL_IN_FLIGHT, all)?;
+    stage.slice(&peer, &peer_visit, FILL_IN_FLIGHT, all)?;
+    store.settle()?;
+
+    let bounds = Bounds { window, checks: u64::MAX };
+    let mut rows = Vec::new();
+    for &count in in_flight {
+        let name = case.name(count);
+        eprintln!("{name}");
+        let before = ours.transactions();
+        let mut contenders = [
+            Contender::new("ours", || stage.slice(&ours, &ours_visit, count, bounds)),
+            Contender::new("one statement each", || stage.slice(&peer, &peer_visit, count, bounds)),
+        ];
+        let samples = interleave(rounds, &mut contenders)?;
+        let transactions = (ours.transactions() - before) as f64 / (rounds + 1) as f64;
+        rows.extend(figures(&name, &samples, transactions));
+    }
+    Ok(rows)
+}
+
+/// Where slices are taken.
+struct Stage<'a> {
+    runtime: &'a Runtime,
+    store: &'a Store,
+}
+
+/// A slice with the processor time that each check took, in µs.
+struct Costed {
+    slice: Slice,
+    client: f64,
+}
+
+impl Stage<'_> {
+    /// One slice, of which everything must be admitted.
+    fn slice<C: Check>(
+        &self,
+        limiter: &Arc<C>,
+        visit: &Rc<Visit>,
+        in_flight: usize,
+        bounds: Bounds,
+    ) -> Result<Costed> {
+        let (server, client) = (self.store.cpu_time()?, cpu_time(std::process::id())?);
+        let slice = self.runtime.block_on(drive(limiter, visit, in_flight, bounds))?;
+        let Slice { checks, admitted, .. } = slice;
+        ensure!(admitted == checks, "{admitted} of {checks} checks were admitted");
+        let each = |used: Duration| used.as_secs_f64() * 1e6 / checks as f64;
+        let server = each(self.store.cpu_time()?.saturating_sub(server));
+        let client = each(cpu_time(std::process::id())?.saturating_sub(client));
+        Ok(Costed { slice: Slice { server, ..slice }, client })
+    }
+}
+
+/// Speed and latency of both, and how many checks of ours went together.
+fn figures(case: &str, samples: &[Samples<Costed>], transactions: f64) -> Vec<Row> {
+    let unit = |unit, figure: fn(&Costed) -> f64| {
+        let figures: Vec<_> = samples.iter().map(|samples| samples.figures(figure)).collect();
+        table::compare(case, unit, &figures[0], &figures)
+    };
+    let mut rows = unit("decisions/s", |costed| costed.slice.per_second());
+    rows.extend(unit("µs, median", |costed| costed.slice.median));
+    rows.extend(unit("µs, 99 %", |costed| costed.slice.p99));
+    if samples[0].rounds.iter().any(|costed| costed.slice.server > 0.0) {
+        rows.extend(unit("µs of server CPU", |costed| costed.slice.server));
+    }
+    rows.extend(unit("µs of client CPU", |costed| costed.client));
+    let together = samples[0].figures(|costed| costed.slice.checks as f64 / transactions);
+    rows.extend(table::compare(case, "checks/transaction", &together, [&together]));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_named_after_all_that_it_varies() {
+        let case =
+            Case { durability: Durability::SqliteFull, algorithm: Algorithm::Gcra, keys: KEYS[1] };
+        assert_eq!(case.name(64), "database, sqlite, full, gcra, 100 k keys, 64 in flight");
+    }
+}

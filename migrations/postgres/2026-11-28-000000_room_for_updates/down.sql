@@ -1,0 +1,1 @@
+ALTER TABLE "django_smart_ratelimit_counter" RESET (fillfactor);
