@@ -142,10 +142,10 @@ mod pages {
     mod redis {}
     #[doc = include_str!("../docs/database.md")]
     mod database {}
+    #[doc = include_str!("../docs/configuration.md")]
+    mod configuration {}
     #[doc = include_str!("../docs/failover.md")]
     mod failover {}
     #[doc = include_str!("../docs/operations.md")]
     mod operations {}
-    #[doc = include_str!("../docs/configuration.md")]
-    mod configuration {}
 }

@@ -56,7 +56,7 @@ fn the_files_beside_the_page_can_be_used() {
         let path = entry.unwrap().path();
         let config = Config::load_with(&path, []).unwrap_or_else(|errors| panic!("{errors}"));
         let limiter = RateLimiter::from_config(&config).unwrap_or_else(|errors| panic!("{errors}"));
-        limiter.middleware_from(&config).unwrap_or_else(|errors| panic!("{errors}"));
+        let _ = limiter.middleware_from(&config).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(config.warnings().len(), 0, "{}", path.display());
         seen += 1;
     }
