@@ -27,6 +27,9 @@ prepare_originals
 export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-line-tables-only}"
 echo "== tests"
 cargo test --workspace --all-features --no-fail-fast
+echo "== what is told of features that are not built in"
+cargo test --no-default-features --features config --test config_features
+cargo test --no-default-features --features config,redis,sqlite --test config_features
 if [ "${RELEASE:-1}" = 1 ]; then
     echo "== generated cases against the oracles, in release mode"
     PROPTEST_CASES="${PROPTEST_CASES:-8000}" cargo test --release -p actix-smart-ratelimit-core \

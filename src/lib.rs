@@ -130,7 +130,7 @@ pub mod __private {
 }
 
 /// The pages of the repository, whose programs compile.
-#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite", feature = "serve"))]
 mod pages {
     #[doc = include_str!("../README.md")]
     mod readme {}
@@ -142,6 +142,8 @@ mod pages {
     mod redis {}
     #[doc = include_str!("../docs/database.md")]
     mod database {}
+    #[doc = include_str!("../docs/configuration.md")]
+    mod configuration {}
     #[doc = include_str!("../docs/failover.md")]
     mod failover {}
     #[doc = include_str!("../docs/operations.md")]

@@ -39,7 +39,7 @@ use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use self::provenance::{Place, Provenance, Sources};
-use crate::{Algorithm, Headers, MemoryBackend, MissingAddress, OnError, Rate};
+use crate::{Algorithm, Headers, LogKeys, MemoryBackend, MissingAddress, OnError, Rate};
 
 mod backend;
 mod build;
@@ -122,6 +122,12 @@ pub struct Config {
     /// What happens where a client has no address; `shared` by default.
     #[serde(serialize_with = "show::missing")]
     pub missing_address: MissingAddress,
+    /// How keys appear in logs: `hashed`, the default, `plain` or `omitted`.
+    #[serde(serialize_with = "show::log_keys")]
+    pub log_keys: LogKeys,
+    /// How often refusals by one limit are logged, 0 ms to 1 d; 1 s by default, and 0 ms for all.
+    #[serde(serialize_with = "show::duration")]
+    pub log_every: Duration,
     /// A database backend whose table of configuration has further overrides; none by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overrides_from: Option<String>,
@@ -160,6 +166,8 @@ impl Default for Config {
             local_share: 1,
             headers: Headers::default(),
             missing_address: MissingAddress::default(),
+            log_keys: LogKeys::default(),
+            log_every: Duration::from_secs(1),
             overrides_from: None,
             overrides_interval: Duration::from_secs(10),
             backends: Vec::new(),
@@ -277,6 +285,7 @@ impl Config {
     fn read_section(section: &mut read::Section<'_>) -> Self {
         let default = Self::default();
         let deadlines = Duration::from_millis(1)..=Duration::from_secs(10);
+        let pauses = Duration::ZERO..=Duration::from_secs(86_400);
         let intervals = Duration::from_millis(100)..=Duration::from_secs(86_400);
         Self {
             enabled: section.get("enabled", default.enabled),
@@ -294,6 +303,8 @@ impl Config {
                 .list("headers")
                 .map_or(default.headers, |profiles| words::Profile::headers(&profiles)),
             missing_address: section.get("missing_address", default.missing_address),
+            log_keys: section.get("log_keys", default.log_keys),
+            log_every: section.duration("log_every", pauses).unwrap_or(default.log_every),
             overrides_from: section.optional("overrides_from"),
             overrides_interval: section
                 .duration("overrides_interval", intervals)

@@ -46,7 +46,7 @@ type Listener = Arc<dyn Fn(&Result<Reloaded, ConfigErrors>) + Send + Sync>;
 /// | `[[overrides]]`, unless they come from a database | `overrides_from`, `overrides_interval` |
 /// | `enabled` | `key_prefix`, `deadline`, `local_max_keys`, `local_share` |
 /// | `default_rate`, `algorithm`, `on_error`, for the middleware's rules | the same for limits in code |
-/// | | `[client_ip]`, `missing_address`, `headers` |
+/// | | `[client_ip]`, `missing_address`, `headers`, `log_keys`, `log_every`, `[serve]` |
 ///
 /// Counters are kept, while scope, key, algorithm and period stay the same. What code has changed in a
 /// configuration since it was read is not in its file, and so is gone after a reload. If anything is wrong, everything stays as it was, and all errors are logged once.
