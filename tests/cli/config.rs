@@ -100,7 +100,8 @@ fn what_is_shown_has_no_passwords_and_can_be_read_again() {
 fn documents() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    for entry in fs::read_dir(root.join("docs")).unwrap() {
+    let entries = |folder| fs::read_dir(root.join(folder)).unwrap();
+    for entry in entries("docs").chain(entries("docs/config")) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let Ok(text) = fs::read_to_string(&path) else { continue };
