@@ -40,6 +40,9 @@ if [ "${RELEASE:-1}" = 1 ]; then
         --test database_concurrency
     echo "== a minute of processes whose stores fail at random"
     SOAK_SECONDS=60 scripts/soak.sh
+    echo "== a cleanup of a million rows, half of them live, beside deciding tasks"
+    CLEANUP_ROWS="${CLEANUP_ROWS:-1000000}" cargo test --release --all-features --test cli load -- \
+        --nocapture --test-threads=1
     echo "== a million generated steps, scripts against core"
     STEPS="${STEPS:-1000000}" cargo test --release --all-features --test redis_differential
     echo "== generated steps, tables against core"

@@ -2,12 +2,15 @@
 
 use actix_web::{HttpResponse, Resource, web};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use parking_lot::Mutex;
 
 use crate::{Error, RateLimiter};
 
 /// Upper bounds of the classes into which waits for a store are counted, in seconds.
 const BUCKETS: [f64; 10] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+static INSTALLED: Mutex<Option<Prometheus>> = Mutex::new(None);
 
 /// The recorder of this process, and what it has counted, for Prometheus.
 ///
@@ -32,12 +35,16 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Prometheus(PrometheusHandle);
 
 impl Prometheus {
-    /// Makes a recorder that of the process. Do so before the first request: what is counted before is
-    /// lost.
+    /// Makes a recorder that of the process, if that was not done before. Do so before the first
+    /// request: what is counted before is lost.
     ///
     /// # Errors
-    /// When the process has a recorder already.
+    /// When the process has a recorder of another kind.
     pub fn install() -> Result<Self, Error> {
+        let mut installed = INSTALLED.lock();
+        if let Some(known) = &*installed {
+            return Ok(known.clone());
+        }
         let failed = |error: metrics_exporter_prometheus::BuildError| {
             let remedy = "use that one, with RateLimiter::describe_metrics and record_metrics";
             Error::new("recorder", "", error.to_string(), remedy)
@@ -45,7 +52,7 @@ impl Prometheus {
         let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(failed)?;
         let handle = builder.install_recorder().map_err(failed)?;
         RateLimiter::describe_metrics();
-        Ok(Self(handle))
+        Ok(installed.insert(Self(handle)).clone())
     }
 
     /// All metrics of the process, with what the backends of a limiter keep now.

@@ -135,7 +135,8 @@ impl Kind {
         }
     }
 
-    fn installer(self, data: &Path) -> Result<Command> {
+    fn installer(self, folder: &Path) -> Result<Command> {
+        let data = &folder.join("data");
         match self {
             Self::Postgres => {
                 let mut initdb = Command::new(postgres_program("initdb"));
@@ -147,6 +148,7 @@ impl Kind {
                 let mut install = Command::new("mariadb-install-db");
                 install.args(["--no-defaults", "--auth-root-authentication-method=normal"]);
                 install.arg("--skip-test-db").arg(option("datadir", data));
+                install.arg(option("tmpdir", folder));
                 Ok(install)
             }
         }
@@ -167,7 +169,7 @@ impl Kind {
                 mariadbd.args(["--no-defaults", "--bind-address=127.0.0.1"]);
                 mariadbd.args(["--skip-name-resolve", "--innodb-flush-log-at-trx-commit=1"]);
                 mariadbd.arg(format!("--port={}", address.port()));
-                mariadbd.arg(option("datadir", &data));
+                mariadbd.arg(option("datadir", &data)).arg(option("tmpdir", folder));
                 mariadbd.arg(option("socket", &folder.join("socket")));
                 mariadbd.arg(option("pid-file", &folder.join("pid")));
                 mariadbd
@@ -202,7 +204,7 @@ pub(crate) fn keep(args: &Args) -> Result<()> {
         }
         command
     };
-    let mut installer = command(args.kind.installer(&folder.path().join("data"))?);
+    let mut installer = command(args.kind.installer(folder.path())?);
     let status = installer.status().context("installing a server: run scripts/setup.sh")?;
     ensure!(status.success(), "{installer:?} failed");
     // Another process may take a port between its being found free and its use.

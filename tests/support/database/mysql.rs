@@ -36,6 +36,8 @@ impl MysqlServer {
             install.args(["--no-defaults", "--auth-root-authentication-method=normal"]);
             install.arg("--skip-test-db");
             install.arg(format!("--datadir={}", server.path().join("data").display()));
+            // A server that starts removes temporary tables, also those of others.
+            install.arg(format!("--tmpdir={}", server.path().display()));
             server.run(&mut install);
             let started = Self { server, port: free_port(), databases: AtomicU32::new(0) };
             if started.launch() {
