@@ -32,6 +32,7 @@ use crate::{
     config::{Config, ConfigErrors, Reloader, ServeConfig},
 };
 
+mod lacking;
 mod original;
 
 /// Why a service cannot start or go on.
@@ -91,6 +92,9 @@ impl DecisionService {
         let limiter = RateLimiter::from_config(config)?;
         let rules = limiter.middleware_from(config)?;
         let rules = rules.live().map_err(|error| config.one(error))?;
+        for (rule, what) in lacking::of(config) {
+            tracing::warn!(%rule, "{what}: only an application knows more");
+        }
         if let Some(task) = config.follow_overrides(&limiter)? {
             actix_web::rt::spawn(task);
         }

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arbitrary;
 mod documented;
 mod layers;
 mod mistakes;

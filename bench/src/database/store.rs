@@ -99,20 +99,18 @@ impl Store {
 
     pub(super) async fn ours(&self, algorithm: Algorithm, keys: usize) -> Result<Limiter> {
         match self {
-            Self::Postgres(server) | Self::Mariadb(server) => {
-                Limiter::at(
-                    &server.database()?,
-                    std::env::var("BC").ok().and_then(|c| c.parse().ok()).unwrap_or(CONNECTIONS),
-                    algorithm,
-                    keys,
-                )
-                .await
+            Self::Sqlite { is_full: true, .. } => {
+                Limiter::over(self.sqlite_pool()?, algorithm, keys).await
             }
-            Self::Sqlite { is_full: false, .. } => {
-                let url = format!("sqlite://{}", self.file()?);
-                Limiter::at(&url, 1, algorithm, keys).await
-            }
-            Self::Sqlite { .. } => Limiter::over(self.sqlite_pool()?, algorithm, keys).await,
+            _ => Limiter::at(&self.url()?, CONNECTIONS, algorithm, keys).await,
+        }
+    }
+
+    /// A URL of a new, empty database, for connections of ours with their usual settings.
+    pub(super) fn url(&self) -> Result<String> {
+        match self {
+            Self::Postgres(server) | Self::Mariadb(server) => server.database(),
+            Self::Sqlite { .. } => Ok(format!("sqlite://{}", self.file()?)),
         }
     }
 

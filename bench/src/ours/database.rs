@@ -33,6 +33,15 @@ impl Limiter {
         Self::built(DatabaseBackend::from_pool(pool), algorithm, keys).await
     }
 
+    /// A log that holds as many rows as it admits in an hour, after as many checks of a key one by one.
+    /// Nothing remembers refusals.
+    pub(crate) async fn log(url: &str, rows: u32) -> Result<Self> {
+        let builder = DatabaseBackend::builder(url).connections(1).denial_cache(0);
+        let backend = builder.deadline(PATIENCE).connect_deadline(PATIENCE).build()?;
+        backend.migrate().await?;
+        Ok(Self::of(backend, Algorithm::SlidingWindow, Rate::per_hour(rows)))
+    }
+
     async fn built(builder: DatabaseBuilder, algorithm: Algorithm, keys: usize) -> Result<Self> {
         let builder = builder.deadline(PATIENCE).connect_deadline(PATIENCE);
         let backend = builder.build()?;

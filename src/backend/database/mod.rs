@@ -33,6 +33,7 @@ mod job;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod json;
 mod key;
+mod load;
 mod log;
 mod look;
 pub mod migrations;

@@ -9,8 +9,14 @@ use std::{
     time::Duration,
 };
 
-use super::job::Job;
+use super::{job::Job, load::Load};
 use crate::{Clock, Timestamp};
+
+/// Open jobs from which on a worker waits for a burst to be over.
+const CROWD: usize = 16;
+/// The pause by which a burst ends, and what it may take at most, in microseconds.
+const GAP: Duration = Duration::from_micros(100);
+const BURST: u64 = 500;
 
 #[derive(Debug)]
 pub(super) struct Post {
@@ -20,16 +26,16 @@ pub(super) struct Post {
     holder: AtomicU64,
     /// Since when it waits for the database, in microseconds; 0 while it does not.
     since: AtomicU64,
-    /// Jobs on all posts that nobody has done yet.
-    open: Arc<AtomicUsize>,
+    /// Of all posts.
+    load: Arc<Load>,
     /// Workers of all posts who were replaced and have not ended.
     hung: Arc<AtomicUsize>,
 }
 
 impl Post {
-    pub(super) fn new(jobs: Receiver<Job>, open: Arc<AtomicUsize>, hung: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(jobs: Receiver<Job>, load: Arc<Load>, hung: Arc<AtomicUsize>) -> Self {
         let (jobs, holder, since) = (Mutex::new(jobs), AtomicU64::new(0), AtomicU64::new(0));
-        Self { jobs, holder, since, open, hung }
+        Self { jobs, holder, since, load, hung }
     }
 
     /// The number of the worker who serves from now on.
@@ -37,16 +43,29 @@ impl Post {
         self.holder.load(SeqCst)
     }
 
-    /// Waits for a job, and takes those that wait with it; none when nobody can ask any more.
+    /// Waits for a job, and takes those that wait with it; none when nobody can ask any more. Under load
+    /// the others of a burst follow at once, and a transaction for the first alone would make them wait.
     pub(super) fn wait(&self, most: usize) -> Option<Vec<Job>> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = jobs.recv().ok()?;
-        Some(std::iter::once(first).chain(jobs.try_iter()).take(most).collect())
+        let mut taken = vec![jobs.recv().ok()?];
+        taken.extend(jobs.try_iter().take(most - 1));
+        if self.load.usual() < CROWD {
+            return Some(taken);
+        }
+        let end = Clock::System.now() + BURST;
+        while taken.len() < most
+            && Clock::System.now() < end
+            && let Ok(next) = jobs.recv_timeout(GAP)
+        {
+            taken.push(next);
+            taken.extend(jobs.try_iter().take(most - taken.len()));
+        }
+        Some(taken)
     }
 
     /// So many jobs are done.
     pub(super) fn done(&self, count: usize) {
-        self.open.fetch_sub(count, SeqCst);
+        self.load.done(count);
     }
 
     /// Does what should not take long.

@@ -52,10 +52,10 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off; 
 
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-/// The parts of a union are done one after the other, so the clock in the last is read once every row
-/// of the first is locked. It comes without a key.
+/// What locks rows is done by itself, and the parts of a union one after the other: the clock in the last
+/// is read once every row of the first is locked. It comes without a key.
 const COUNTERS: &str = r#"
-WITH locked AS MATERIALIZED (
+WITH locked AS (
     SELECT "key"::text, "count", "window_start", "window_end"
     FROM "django_smart_ratelimit_counter" WHERE "key" = ANY(?) ORDER BY "key" FOR UPDATE)
 SELECT "key", "count", (extract(epoch FROM "window_start") * 1000000)::bigint,
@@ -77,7 +77,7 @@ SET "count" = n, "window_start" = timestamptz 'epoch' + s * interval '1 microsec
 FROM unnest(?, ?, ?, ?) AS r(k, n, s, e) WHERE c."key" = r.k"#;
 
 const STATES: &str = r#"
-WITH locked AS MATERIALIZED (
+WITH locked AS (
     SELECT s."key"::text, s."tag", s."first_word", s."second_word", s."updated_at", s."expires_at"
     FROM unnest(?, ?) AS r(k, t)
     JOIN "ratelimit_state" AS s ON s."key" = r.k COLLATE "C" AND s."tag" = r.t

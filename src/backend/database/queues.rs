@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::{fault::not_charged, job::Job, post::Post};
+use super::{fault::not_charged, job::Job, load::Load, post::Post};
 use crate::backend::{ErrorKind, hash::KeyHash};
 
 /// Jobs that may wait for one worker; more are turned away.
@@ -24,11 +24,6 @@ const ENOUGH: usize = 128;
 /// While one waits for its commit the other works.
 const FEWEST: usize = 2;
 
-/// Jobs over which the average of open ones is taken.
-const SPAN: usize = 32;
-/// Parts of a job, so that the average can be one of few.
-const FINE: usize = 1_024;
-
 /// Starts a worker on a post.
 pub(super) type Start = Box<dyn Fn(&Arc<Post>) -> io::Result<()> + Send + Sync>;
 
@@ -37,11 +32,7 @@ pub(super) type Start = Box<dyn Fn(&Arc<Post>) -> io::Result<()> + Send + Sync>;
 pub(super) struct Queues {
     lanes: Arc<[Lane]>,
     hash: Arc<KeyHash>,
-    /// Jobs that nobody has done yet.
-    open: Arc<AtomicUsize>,
-    /// How many those were when the latest jobs came, on average and in `FINE` parts: right after a
-    /// commit there are few, and it would be wrong to spread them.
-    usual: Arc<AtomicUsize>,
+    load: Arc<Load>,
     /// Workers who were replaced and still wait for the database.
     hung: Arc<AtomicUsize>,
     /// After so long without an answer of the database a worker is replaced.
@@ -57,24 +48,24 @@ struct Lane {
 impl Queues {
     /// As many queues as this, each with a worker.
     pub(super) fn new(count: usize, patience: Duration, start: Start) -> io::Result<Self> {
-        let open = Arc::<AtomicUsize>::default();
+        let load = Arc::<Load>::default();
         let hung = Arc::<AtomicUsize>::default();
         let lane = || {
             let (sender, jobs) = sync_channel(MOST_WAITING);
-            let post = Arc::new(Post::new(jobs, open.clone(), hung.clone()));
+            let post = Arc::new(Post::new(jobs, load.clone(), hung.clone()));
             start(&post)?;
             Ok(Lane { sender, post })
         };
         let lanes = (0..count.max(1)).map(|_| lane()).collect::<io::Result<Vec<_>>>()?;
         let (lanes, hash, start) = (lanes.into(), Arc::new(KeyHash::new()), Arc::new(start));
-        Ok(Self { lanes, hash, open, usual: Arc::default(), hung, patience, start })
+        Ok(Self { lanes, hash, load, hung, patience, start })
     }
 
     /// Hands a job in; one that cannot wait is answered so.
     pub(super) fn send(&self, job: Job) {
-        let usual = self.note(self.open.fetch_add(1, Relaxed) + 1);
+        self.load.add();
         let number = self.hash.of(job.work.key());
-        let index = number % busy(usual, self.lanes.len()) as u64;
+        let index = number % busy(self.load.usual(), self.lanes.len()) as u64;
         let Some(lane) = self.lanes.get(usize::try_from(index).unwrap_or(0)) else { return };
         if lane.post.is_overdue(self.patience) {
             self.replace(&lane.post);
@@ -88,16 +79,8 @@ impl Queues {
                 (job, ErrorKind::Unreachable, "the threads for the database have ended")
             }
         };
-        self.open.fetch_sub(1, Relaxed);
+        self.load.done(1);
         job.fail(not_charged(kind, reason));
-    }
-
-    /// Takes so many open jobs into the average, and tells that. What is lost to a race matters little.
-    fn note(&self, open: usize) -> usize {
-        let before = self.usual.load(Relaxed);
-        let usual = before - before / SPAN + open.saturating_mul(FINE) / SPAN;
-        self.usual.store(usual, Relaxed);
-        usual / FINE
     }
 
     /// Puts another worker in the place of one whose connection is as good as dead: its thread cannot be
@@ -118,7 +101,7 @@ impl fmt::Debug for Queues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queues")
             .field("lanes", &self.lanes.len())
-            .field("open", &self.open)
+            .field("load", &self.load)
             .field("hung", &self.hung)
             .finish_non_exhaustive()
     }

@@ -104,10 +104,11 @@ impl Reloader {
         let config = Config::layered(self.running.provenance.sources.clone(), text)?;
         let rules = self.limiter.middleware_from(&config)?;
         let overrides = config.overrides()?;
-        self.rules.replace(rules).map_err(|error| config.one(error))?;
+        // Nothing may fail once something has changed: these rules have just been validated.
         if config.overrides_from.is_none() && self.running.overrides_from.is_none() {
             self.limiter.set_overrides(overrides).map_err(|error| config.one(error))?;
         }
+        self.rules.replace(rules).map_err(|error| config.one(error))?;
         self.limiter.set_enabled(config.enabled);
         let read = self.running.provenance.as_read.as_ref().unwrap_or(&self.running);
         Ok(Reloaded { needs_restart: restart::needed(read, &config) })
