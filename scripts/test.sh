@@ -27,6 +27,9 @@ prepare_originals
 export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-line-tables-only}"
 echo "== tests"
 cargo test --workspace --all-features --no-fail-fast
+echo "== what is told of features that are not built in"
+cargo test --no-default-features --features config --test config_features
+cargo test --no-default-features --features config,redis,sqlite --test config_features
 if [ "${RELEASE:-1}" = 1 ]; then
     echo "== generated cases against the oracles, in release mode"
     PROPTEST_CASES="${PROPTEST_CASES:-8000}" cargo test --release -p actix-smart-ratelimit-core \
@@ -37,6 +40,9 @@ if [ "${RELEASE:-1}" = 1 ]; then
         --test database_concurrency
     echo "== a minute of processes whose stores fail at random"
     SOAK_SECONDS=60 scripts/soak.sh
+    echo "== a cleanup of a million rows, half of them live, beside deciding tasks"
+    CLEANUP_ROWS="${CLEANUP_ROWS:-1000000}" cargo test --release --all-features --test cli load -- \
+        --nocapture --test-threads=1
     echo "== a million generated steps, scripts against core"
     STEPS="${STEPS:-1000000}" cargo test --release --all-features --test redis_differential
     echo "== generated steps, tables against core"

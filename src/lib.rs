@@ -58,6 +58,9 @@
 //! | `config` | one TOML file and variables of the environment: `config::Config` |
 //! | `config-reload` | rules and limits that follow their file: `config::Reloader` |
 //! | `serve` | a service that decides for nginx, Traefik and Caddy: `serve::DecisionService` |
+//! | `metrics` | counters and histograms of decisions, by the `metrics` facade |
+//! | `prometheus` | the same as an endpoint: `Prometheus` |
+//! | `cli` | the command `ratelimit`, with every kind of store |
 //! | `test-util` | what tests need: assertions, limiters at the brink, the conformance suite |
 
 pub mod backend;
@@ -85,6 +88,8 @@ pub use actix_smart_ratelimit_core::{
 pub use actix_smart_ratelimit_macros::{rate, rate_limit};
 pub use backend::MemoryBackend;
 pub use clock::{Clock, ManualClock};
+#[cfg(feature = "prometheus")]
+pub use http::Prometheus;
 pub use http::{
     Condition, LiveRateLimit, RateLimit, RateLimitInfo, RateLimitService, Reason, Refusal, Rule,
     Tiers, preset,
@@ -125,7 +130,7 @@ pub mod __private {
 }
 
 /// The pages of the repository, whose programs compile.
-#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "jwt", feature = "redis", feature = "sqlite", feature = "serve"))]
 mod pages {
     #[doc = include_str!("../README.md")]
     mod readme {}
@@ -137,6 +142,10 @@ mod pages {
     mod redis {}
     #[doc = include_str!("../docs/database.md")]
     mod database {}
+    #[doc = include_str!("../docs/configuration.md")]
+    mod configuration {}
     #[doc = include_str!("../docs/failover.md")]
     mod failover {}
+    #[doc = include_str!("../docs/operations.md")]
+    mod operations {}
 }

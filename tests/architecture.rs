@@ -128,6 +128,15 @@ fn a_backend_knows_no_request_and_no_limiter() {
 }
 
 #[test]
+fn members_can_be_any_backends_and_a_breaker_is_transitions_and_nothing_else() {
+    let kinds = ["redis", "database", "MemoryBackend", "memory::", "wrap::"];
+    assert_without("src/backend/multi", &kinds, &[]);
+    assert_without("src/backend/breaker", &kinds, &[]);
+    let outside = ["Clock", "Instant", "tokio", "async ", "Mutex", "Atomic", "BackendError"];
+    assert_without("src/backend/breaker/machine.rs", &outside, &[]);
+}
+
+#[test]
 fn the_client_address_is_found_without_a_limiter() {
     assert_without("src/net", &["actix_web", "HttpRequest"], &[]);
     assert_uses_no("src/net", &["backend", "limiter", "key", "http", "test_util"]);
@@ -196,7 +205,7 @@ fn time_is_read_in_one_place() {
 #[test]
 fn configuration_alone_reads_the_environment() {
     let reads = ["std::env", "env::var"];
-    let allowed = ["src/config/mod.rs", "src/bin/ratelimit.rs"];
+    let allowed = ["src/config/load.rs", "src/bin/ratelimit.rs"];
     assert_without("src", &reads, &allowed);
     for folder in ["core/src", "macros/src"] {
         assert_without(folder, &reads, &[]);

@@ -63,6 +63,8 @@ async fn keys_are_hashed_unless_told_otherwise() {
 
 #[actix_web::test]
 async fn checks_by_code_are_told_like_requests_and_looking_is_not() {
+    // A thread without a subscriber could silence the lines of others for good.
+    let (_log, _guard) = Log::begin();
     let events = Events::default();
     let (limiter, _) = limiter_with(|builder| events.of(builder));
     let limit = actix_smart_ratelimit::Limit::new("mails", support::rate("1/h"));

@@ -1,4 +1,4 @@
-//! The wrappers pass the conformance suite around a backend that answers later.
+//! The wrappers, and several members, pass the conformance suite around backends that answer later.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod wrap_support;
@@ -6,7 +6,10 @@ mod wrap_support;
 use std::{sync::Arc, time::Duration};
 
 use actix_smart_ratelimit::{
-    backend::wrap::{DenialCache, Leases},
+    backend::{
+        multi::MultiBackend,
+        wrap::{DenialCache, Leases},
+    },
     test_util::{
         Reference,
         conformance::{Adapter, Case, Subject, corpus, run},
@@ -34,6 +37,23 @@ async fn a_denial_cache_conforms() {
         report.assert();
         assert_eq!(report.passed().len(), corpus().unwrap().len());
     }
+}
+
+/// Two members, of which the first decides.
+struct Members;
+
+impl Adapter for Members {
+    async fn subject(&self) -> Subject {
+        let builder = MultiBackend::builder().deadline(Duration::from_secs(20));
+        Subject::new(builder.member("a", store()).member("b", store()).build().unwrap())
+    }
+}
+
+#[actix_web::test]
+async fn several_members_conform() {
+    let report = run(&Members).await;
+    report.assert();
+    assert_eq!(report.passed().len(), corpus().unwrap().len());
 }
 
 /// Lots of two.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
     args,
@@ -15,6 +16,8 @@ use crate::{
     backend::database::{Cleaned, Cleanup, DatabaseBackend},
 };
 
+/// Between two batches it rests as long as one took, and at most so long.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 
@@ -129,6 +132,7 @@ impl Job<'_> {
         let bar = self.output.progress(expected, "removing");
         let mut total = Total::default();
         loop {
+            let begun = Clock::System.now();
             let batch = self.database.clean_batch(&cleanup);
             let rows = match self.stores.answer(self.store, batch).await {
                 Ok(rows) => rows,
@@ -151,6 +155,9 @@ impl Job<'_> {
                 bar.finish_and_clear();
                 return Ok(total);
             }
+            // Those who wait for the same rows, or for a file that has one writer, get their turn.
+            let took = Duration::from_micros(Clock::System.now().since(begun));
+            sleep(took.min(LONGEST_REST)).await;
         }
     }
 }

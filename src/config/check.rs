@@ -98,12 +98,18 @@ impl Config {
     }
 
     fn check_overrides(&self, tell: &mut impl FnMut(String, Error)) {
+        // With the prefix or without it a pattern means the same.
+        let bare =
+            |pattern: &str| pattern.strip_prefix(&self.key_prefix).unwrap_or(pattern).to_owned();
         for (at, config) in self.overrides.iter().enumerate() {
             let field = |name: &str| format!("overrides[{at}].{name}");
             if let Err(error) = config.to_override() {
                 tell(field("pattern"), error);
             }
-            if self.overrides[..at].iter().any(|other| other.pattern == config.pattern) {
+            if self.overrides[..at]
+                .iter()
+                .any(|other| bare(&other.pattern) == bare(&config.pattern))
+            {
                 let reason = "another override has this pattern";
                 tell(
                     field("pattern"),

@@ -9,7 +9,7 @@ use super::{
     serve::{PROXIES, Proxy},
     words,
 };
-use crate::{Headers, MissingAddress, OnError, Rate, WindowStart};
+use crate::{Headers, LogKeys, MissingAddress, OnError, Rate, WindowStart};
 
 pub(super) fn text<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
@@ -53,6 +53,10 @@ pub(super) fn on_error_if<S: Serializer>(
     to: S,
 ) -> Result<S::Ok, S::Error> {
     value.map(|value| words::name_of(&value, &words::ON_ERROR)).serialize(to)
+}
+
+pub(super) fn log_keys<S: Serializer>(value: &LogKeys, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(words::name_of(value, &words::LOG_KEYS))
 }
 
 pub(super) fn missing<S: Serializer>(value: &MissingAddress, to: S) -> Result<S::Ok, S::Error> {

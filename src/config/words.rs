@@ -4,7 +4,7 @@ use actix_smart_ratelimit_core::nearest;
 
 use super::{node::Value, read::Setting, secret::Secret};
 use crate::{
-    Algorithm, Error, Headers, KeySpec, MissingAddress, OnError, Rate, WindowStart,
+    Algorithm, Error, Headers, KeySpec, LogKeys, MissingAddress, OnError, Rate, WindowStart,
     net::{ForwardedHeader, Networks},
 };
 
@@ -15,6 +15,8 @@ pub(super) const MISSING_ADDRESS: [(&str, MissingAddress); 3] = [
     ("refuse", MissingAddress::Refuse),
     ("allow", MissingAddress::Allow),
 ];
+pub(super) const LOG_KEYS: [(&str, LogKeys); 3] =
+    [("hashed", LogKeys::Hashed), ("plain", LogKeys::Plain), ("omitted", LogKeys::Omitted)];
 pub(super) const WINDOWS: [(&str, WindowStart); 2] =
     [("clock", WindowStart::Clock), ("first_request", WindowStart::FirstRequest)];
 
@@ -132,6 +134,12 @@ impl Setting for OnError {
 impl Setting for MissingAddress {
     fn read(value: &Value) -> Result<Self, Error> {
         word(value, &MISSING_ADDRESS)
+    }
+}
+
+impl Setting for LogKeys {
+    fn read(value: &Value) -> Result<Self, Error> {
+        word(value, &LOG_KEYS)
     }
 }
 

@@ -11,6 +11,8 @@ mod info;
 mod live;
 mod middleware;
 pub mod preset;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod refusal;
 mod rule;
 mod selector;
@@ -21,6 +23,8 @@ pub use condition::Condition;
 pub use info::RateLimitInfo;
 pub use live::LiveRateLimit;
 pub use middleware::RateLimit;
+#[cfg(feature = "prometheus")]
+pub use prometheus::Prometheus;
 pub use refusal::{Reason, Refusal};
 pub use rule::Rule;
 pub use service::RateLimitService;

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `/healthz` | 200 for as long as the process answers |
 //! | `/readyz` | 200 if every backend can decide, else 503; JSON says more |
+//! | `/metrics` | with feature `prometheus`: what was decided, for a Prometheus server |
 //! | everything else | a decision |
 //!
 //! Only networks in `client_ip.trusted_proxies` are answered; others get 403. The client's address is
@@ -31,6 +32,7 @@ use crate::{
     config::{Config, ConfigErrors, Reloader, ServeConfig},
 };
 
+mod lacking;
 mod original;
 
 /// Why a service cannot start or go on.
@@ -90,6 +92,9 @@ impl DecisionService {
         let limiter = RateLimiter::from_config(config)?;
         let rules = limiter.middleware_from(config)?;
         let rules = rules.live().map_err(|error| config.one(error))?;
+        for (rule, what) in lacking::of(config) {
+            tracing::warn!(%rule, "{what}: only an application knows more");
+        }
         if let Some(task) = config.follow_overrides(&limiter)? {
             actix_web::rt::spawn(task);
         }
@@ -140,14 +145,22 @@ fn listen(
     let original = Arc::new(Original::new(config, limiter));
     let (limiter, rules) = (limiter.clone(), rules.clone());
     let health = HealthCheck::of(&limiter);
+    #[cfg(feature = "prometheus")]
+    let metrics = metrics();
     let app = move || {
         let original = original.clone();
         let decisions = web::scope("")
             .wrap(rules.clone())
             .wrap(from_fn(move |request, next| original.clone().pass(request, next)))
             .default_service(web::to(HttpResponse::Ok));
-        App::new()
-            .app_data(limiter.clone())
+        let app = App::new();
+        #[cfg(feature = "prometheus")]
+        let app = app.configure(|services| {
+            if let Some(metrics) = &metrics {
+                services.service(metrics.at("/metrics", &limiter));
+            }
+        });
+        app.app_data(limiter.clone())
             .route("/healthz", web::get().to(|| async { "ok" }))
             .service(health.at("/readyz"))
             .service(decisions)
@@ -164,6 +177,13 @@ fn listen(
     }
     let addresses = server.addrs();
     Ok((server.run(), addresses))
+}
+
+/// None, if the program that serves has a recorder of its own.
+#[cfg(feature = "prometheus")]
+fn metrics() -> Option<crate::Prometheus> {
+    let installed = crate::Prometheus::install();
+    installed.inspect_err(|error| tracing::warn!(%error, "there is no /metrics")).ok()
 }
 
 impl From<ConfigErrors> for ServeError {

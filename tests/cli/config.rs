@@ -96,13 +96,16 @@ fn what_is_shown_has_no_passwords_and_can_be_read_again() {
     assert_eq!(json["backends"]["main"]["url"], json!("postgres://app:***@db/app"));
 }
 
-/// The TOML documents of the pages: those that stand in a block which says so.
+/// The TOML documents below `docs`: files, and blocks of the pages that say so.
 fn documents() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")];
     let mut found = Vec::new();
-    for entry in fs::read_dir(root.join("docs")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let name = path.display().to_string();
         let Ok(text) = fs::read_to_string(&path) else { continue };
         if name.ends_with(".toml") {
             found.push((name, text));

@@ -5,7 +5,8 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Stdio},
-    thread::sleep,
+    sync::{Arc, Mutex},
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,7 @@ use crate::command::{Config, PATIENCE, command, ratelimit};
 struct Serving {
     child: Child,
     address: String,
+    log: Arc<Mutex<String>>,
 }
 
 impl Serving {
@@ -29,7 +31,23 @@ impl Serving {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening at ").unwrap_or_else(|| panic!("{line}"));
-        Self { address: address.to_owned(), child }
+        let address = address.to_owned();
+        let log = Arc::<Mutex<String>>::default();
+        let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), log.clone());
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *kept.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self { address, child, log }
+    }
+
+    fn logs(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.log.lock().unwrap().contains(text) {
+            assert!(begun.elapsed() < PATIENCE, "it does not log {text:?}: {:?}", self.log);
+            sleep(Duration::from_millis(10));
+        }
     }
 
     /// The head of the answer about a request of nobody in particular.
@@ -62,9 +80,7 @@ impl Serving {
             assert!(begun.elapsed() < PATIENCE, "it does not end");
             sleep(Duration::from_millis(10));
         }
-        let mut log = String::new();
-        self.child.stderr.as_mut().unwrap().read_to_string(&mut log).unwrap();
-        (self.child.wait().unwrap().code(), log)
+        (self.child.wait().unwrap().code(), self.log.lock().unwrap().clone())
     }
 }
 
@@ -98,12 +114,11 @@ fn it_decides_follows_its_file_and_ends_when_it_is_told_to() {
     }
     fs::write(config.path(), rules("no/h")).unwrap();
     serving.signal(Signal::HUP);
-    sleep(Duration::from_millis(500));
+    serving.logs("middleware.default_rate: invalid value \"no/h\"");
     assert!(serving.ask_as_nginx().contains("x-ratelimit-limit: 50\r\n"));
     let (code, log) = serving.end();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("rate limit configuration reloaded"), "{log}");
-    assert!(log.contains("middleware.default_rate: invalid value \"no/h\""), "{log}");
     assert!(!log.contains("need a restart"), "what the command line says is no change: {log}");
 }
 

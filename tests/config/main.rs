@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arbitrary;
+mod documented;
 mod layers;
 mod mistakes;
 mod reload;

@@ -90,7 +90,9 @@ async fn a_backend_with_members_has_no_second_breaker_in_front_of_it() {
     tokio::time::pause();
     let (first, second) = (Remote::new(DOWN), Remote::new(DOWN));
     let multi = pair(&first, &second).build().unwrap();
-    let limiter = RateLimiter::builder().backend("main", multi).build().unwrap();
+    let minute = Duration::from_secs(60);
+    let own = exact().failure_threshold(1).open_time(minute).max_open_time(minute);
+    let limiter = RateLimiter::builder().backend("main", multi).breaker(own).build().unwrap();
     admitted(&limiter, "k", 100).await;
     let (_, status) = limiter.status().next().unwrap();
     let names: Vec<_> = status.iter().map(|member| (&*member.name, member.state)).collect();

@@ -15,7 +15,7 @@ use actix_smart_ratelimit::{
 use futures_util::future::{join, join_all};
 use tokio::time::timeout;
 
-use crate::support::trial::{DEADLINE, ample};
+use crate::{scene::DEADLINE, support::trial::ample};
 
 /// How much later than the deadline a decision may come, but for one in a hundred.
 pub(crate) const GRACE: Duration = Duration::from_millis(10);
@@ -103,34 +103,6 @@ impl<'l> Load<'l> {
     /// How many the counted limit has admitted.
     pub(crate) fn admitted(&self) -> u32 {
         self.admitted.get()
-    }
-}
-
-/// Two limiters that are asked in turn, so that what else the machine does meets both.
-pub(crate) struct Control<'c> {
-    alone: &'c RateLimiter,
-    both: &'c RateLimiter,
-}
-
-impl<'c> Control<'c> {
-    pub(crate) fn new(alone: &'c RateLimiter, both: &'c RateLimiter) -> Self {
-        Self { alone, both }
-    }
-
-    /// What 99 of 100 decisions of each take.
-    pub(crate) async fn compare(&self, pairs: usize) -> (Duration, Duration) {
-        let limit = ample(Local);
-        let timed = async |limiter: &RateLimiter| {
-            let begun = Instant::now();
-            limiter.check(&limit, "compared").await.unwrap();
-            begun.elapsed()
-        };
-        let (mut alone, mut both) = (Vec::new(), Vec::new());
-        for _ in 0..pairs {
-            alone.push(timed(self.alone).await);
-            both.push(timed(self.both).await);
-        }
-        (p99(alone), p99(both))
     }
 }
 

@@ -15,12 +15,16 @@ use crate::support::{
     database::PostgresServer,
     proxy::ChaosProxy,
     redis::{PATIENCE, RedisServer},
-    trial::DEADLINE,
     watched::{Counts, Watched},
 };
 
 /// Between two probes of a member that is well.
 pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a decision may take here: enough for a store that works on a machine that is busy.
+pub(crate) const DEADLINE: Duration = Duration::from_millis(400);
+/// What one of two stores may take of it.
+const SHARE: Duration = Duration::from_millis(180);
 
 /// Which store is asked first.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,8 +41,6 @@ pub(crate) struct Scene {
     pub(crate) postgres_proxy: ChaosProxy,
     /// Asks both.
     pub(crate) limiter: RateLimiter,
-    /// Asks the second store alone.
-    pub(crate) second_alone: RateLimiter,
     /// Asks the first store alone, past its proxy and as patiently as may be.
     pub(crate) first_alone: RateLimiter,
     /// Of the first and the second.
@@ -46,11 +48,11 @@ pub(crate) struct Scene {
 }
 
 fn redis(url: &str) -> RedisBackend {
-    RedisBackend::builder(url).denial_cache(0).build().unwrap()
+    RedisBackend::builder(url).deadline(SHARE).denial_cache(0).build().unwrap()
 }
 
 fn database(url: &str) -> DatabaseBackend {
-    DatabaseBackend::builder(url).denial_cache(0).build().unwrap()
+    DatabaseBackend::builder(url).deadline(SHARE * 2).denial_cache(0).build().unwrap()
 }
 
 impl Scene {
@@ -63,29 +65,26 @@ impl Scene {
         let postgres_proxy = ChaosProxy::to(postgres.address());
         let proxied =
             direct.replace(&postgres.address().to_string(), &postgres_proxy.address().to_string());
-        let alone = RateLimiter::builder().deadline(DEADLINE);
         let never = BreakerSettings::default().failure_threshold(0);
         let patient = RateLimiter::builder().deadline(PATIENCE).breaker(never);
         let (patient_redis, patient_database) = (
             RedisBackend::builder(redis_server.url()).deadline(PATIENCE).build().unwrap(),
             DatabaseBackend::builder(&direct).deadline(PATIENCE).build().unwrap(),
         );
-        let builder = MultiBackend::builder().probe_interval(PROBE_INTERVAL);
+        let builder = MultiBackend::builder().deadline(SHARE * 2).probe_interval(PROBE_INTERVAL);
         let (fast, fast_counts) = Watched::new(redis(&redis_proxy.url()));
         let (durable, durable_counts) = Watched::new(database(&proxied));
         let first_alone = match first {
             First::Redis => patient.backend("first", patient_redis),
             First::Postgres => patient.backend("first", patient_database),
         };
-        let (builder, alone, counts) = match first {
+        let (builder, counts) = match first {
             First::Redis => (
                 builder.member("redis", fast).member("postgres", durable),
-                alone.backend("second", database(&proxied)),
                 [fast_counts, durable_counts],
             ),
             First::Postgres => (
                 builder.member("postgres", durable).member("redis", fast),
-                alone.backend("second", redis(&redis_proxy.url())),
                 [durable_counts, fast_counts],
             ),
         };
@@ -97,7 +96,6 @@ impl Scene {
             redis_proxy,
             postgres_proxy,
             limiter: limiter.deadline(DEADLINE).build().unwrap(),
-            second_alone: alone.build().unwrap(),
             first_alone: first_alone.build().unwrap(),
             counts,
         }

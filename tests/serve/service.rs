@@ -103,3 +103,21 @@ async fn an_address_that_is_taken_is_named() {
     assert!(matches!(&error, ServeError::Bind(address, _) if *address == config.serve.bind[0]));
     assert!(error.to_string().starts_with(&format!("cannot listen at {}", config.serve.bind[0])));
 }
+
+#[cfg(feature = "prometheus")]
+#[actix_web::test]
+async fn what_it_decides_can_be_read_as_metrics() {
+    let rule = "[[middleware.rules]]\nname = \"measured\"\npath = \"/\"\nrate = \"2/h\"\n";
+    let service = Running::start(rule);
+    for status in [200, 200, 429] {
+        assert_eq!(ask(PROXY, service.address, "GET /", &QUESTION).await.status, status);
+    }
+    let answer = ask(PROXY, service.address, "GET /metrics", &[]).await;
+    assert_eq!(answer.status, 200);
+    for (outcome, count) in [("allowed", 2), ("refused", 1)] {
+        let series = format!(
+            "ratelimit_decisions_total{{rule=\"measured\",outcome=\"{outcome}\",backend=\"memory\"}}"
+        );
+        assert!(answer.body.contains(&format!("{series} {count}\n")), "{}", answer.body);
+    }
+}

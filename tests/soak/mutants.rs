@@ -227,13 +227,13 @@ impl World {
     }
 
     fn decide(&mut self, asked: &Asked<'_>) -> Ended {
-        for store in 0..2 {
+        for (store, name) in STORES.into_iter().enumerate() {
             if !self.is_asked(asked.process, store) {
                 continue;
             }
             let place = match self.now_and_then(Wrong::AsksAStranger, 200) {
                 true => "stranger",
-                false => STORES[store],
+                false => name,
             };
             let mut result = self.ask(asked, place, self.is_up[store]);
             let repeats = match result {

@@ -192,7 +192,7 @@ fn note(event: &Event<'_>) {
             let _ = REQUEST.try_with(|(_, away)| away.set(Some(now())));
         }
         EventKind::Opened => {
-            PAUSES.with_borrow_mut(|pauses| pauses.push((member.to_owned(), now())))
+            PAUSES.with_borrow_mut(|pauses| pauses.push((member.to_owned(), now())));
         }
         EventKind::HalfOpen => PAUSES.with_borrow_mut(|pauses| {
             if let Some(at) = pauses.iter().position(|(place, _)| place == member) {

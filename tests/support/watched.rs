@@ -1,8 +1,11 @@
 //! A backend that counts what it is asked, for tests of those who ask.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Instant,
 };
 
 use actix_smart_ratelimit::{
@@ -14,6 +17,7 @@ use actix_smart_ratelimit::{
 #[derive(Debug, Default)]
 pub struct Counts {
     checks: AtomicUsize,
+    asked_at: Mutex<Option<Instant>>,
     answers: AtomicUsize,
     probes: AtomicUsize,
     probing: AtomicUsize,
@@ -24,6 +28,11 @@ impl Counts {
     /// Checks that were asked for.
     pub fn checks(&self) -> usize {
         self.checks.load(SeqCst)
+    }
+
+    /// When the last check was asked for.
+    pub fn asked_at(&self) -> Option<Instant> {
+        *self.asked_at.lock().unwrap()
     }
 
     /// Checks that were decided.
@@ -77,6 +86,7 @@ impl Drop for Probing {
 impl<B: Backend> Backend for Watched<B> {
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
         self.counts.checks.fetch_add(1, SeqCst);
+        *self.counts.asked_at.lock().unwrap() = Some(Instant::now());
         let counts = self.counts.clone();
         match self.inner.check(batch) {
             Progress::Done => {

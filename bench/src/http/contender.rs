@@ -18,6 +18,8 @@ pub(crate) enum Contender {
     Ours,
     OursLegacy,
     OursLegacyIetf,
+    /// Ours with rules that can be replaced.
+    OursLive,
     ActixGovernor,
     ActixGovernorHeaders,
     ActixExtensible,
@@ -106,6 +108,12 @@ macro_rules! with_app {
                 let limiter = ours::http_limiter($contender.our_headers(), outcome)?;
                 let $app =
                     move || App::new().wrap(ours::middleware(&limiter)).route("/", get().to(hello));
+                $body
+            }
+            Contender::OursLive => {
+                let limiter = ours::http_limiter($contender.our_headers(), outcome)?;
+                let rules = ours::live_middleware(&limiter)?;
+                let $app = move || App::new().wrap(rules.clone()).route("/", get().to(hello));
                 $body
             }
             Contender::ActixGovernor => {

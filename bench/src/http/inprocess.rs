@@ -25,7 +25,12 @@ const CASES: [Case; 2] = [
     Case {
         name: "in process, admitted, headers off",
         ours: Contender::Ours,
-        others: &[Contender::Bare, Contender::ActixGovernor, Contender::ActixExtensible],
+        others: &[
+            Contender::Bare,
+            Contender::OursLive,
+            Contender::ActixGovernor,
+            Contender::ActixExtensible,
+        ],
     },
     Case {
         name: "in process, admitted, headers on",

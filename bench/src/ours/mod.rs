@@ -149,6 +149,11 @@ fn finish(builder: RateLimiterBuilder, headers: Headers, outcome: Outcome) -> Re
     Ok(HttpLimiter { limiter, rate: Rate::per_hour(outcome.per_hour(1)) })
 }
 
+/// The same with rules that can be replaced while it runs.
+pub(crate) fn live_middleware(limiter: &HttpLimiter) -> Result<smart::LiveRateLimit> {
+    Ok(limiter.limiter.middleware().default_rate(limiter.rate).live()?)
+}
+
 /// The middleware under measurement.
 pub(crate) fn middleware<S, B>(
     limiter: &HttpLimiter,

@@ -3,6 +3,7 @@
 use diesel::{QueryResult, RunQueryDsl, sql_types::Text};
 
 use super::{
+    Dialect, Migration,
     fault::Fault,
     statement::{Int, Statement, Value},
     tables::Tables,
@@ -23,7 +24,7 @@ pub(super) enum Look {
 #[derive(Debug)]
 pub(super) enum Seen {
     States(Vec<SeenState>),
-    Migrations(Vec<String>),
+    Migrations(Vec<Migration>),
 }
 
 /// A row, or all entries of a key together.
@@ -49,6 +50,9 @@ pub(super) enum SeenTable {
 
 /// A connection whose tables can be looked at.
 pub trait LookAt {
+    /// Its kind of database.
+    const DIALECT: Dialect;
+
     /// Unix microseconds of a column of the original's times.
     fn micros(column: &str) -> String;
 
@@ -66,7 +70,10 @@ type RowSql = (Text, Int, Int, Int, Int, Int);
 impl Look {
     pub(super) fn at<T: Tables>(&self, tables: &mut T) -> Result<Seen, Fault> {
         let (matches, key, most) = match self {
-            Self::Migrations => return tables.pending_migrations().map(Seen::Migrations),
+            Self::Migrations => {
+                let pending = tables.pending_migrations()?;
+                return Ok(Seen::Migrations(Migration::all(T::DIALECT, &pending)));
+            }
             Self::Like(pattern, most) => {
                 (T::FRAGMENTS.matches, (T::FRAGMENTS.pattern)(pattern), *most)
             }
@@ -127,6 +134,8 @@ impl SeenTable {
 
 #[cfg(feature = "postgres")]
 impl LookAt for diesel::PgConnection {
+    const DIALECT: Dialect = Dialect::Postgres;
+
     fn micros(column: &str) -> String {
         format!("(extract(epoch FROM {column}) * 1000000)::bigint")
     }
@@ -142,6 +151,8 @@ impl LookAt for diesel::PgConnection {
 
 #[cfg(feature = "mysql")]
 impl LookAt for diesel::MysqlConnection {
+    const DIALECT: Dialect = Dialect::Mysql;
+
     fn micros(column: &str) -> String {
         format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column})")
     }
@@ -157,6 +168,8 @@ impl LookAt for diesel::MysqlConnection {
 
 #[cfg(feature = "sqlite")]
 impl LookAt for diesel::SqliteConnection {
+    const DIALECT: Dialect = Dialect::Sqlite;
+
     fn micros(column: &str) -> String {
         format!(
             "(CAST(strftime('%s', substr({column}, 1, 19)) AS INTEGER) * 1000000 \

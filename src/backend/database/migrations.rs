@@ -33,11 +33,10 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// All of them, of which these were not run.
-    pub(super) fn all(pending: &[String]) -> Vec<Self> {
-        // All dialects have migrations of the same names.
-        let mut names: Vec<_> =
-            POSTGRES_FILES.iter().filter_map(|(path, _)| path.strip_suffix("/up.sql")).collect();
+    /// All of a dialect, of which these were not run.
+    pub(super) fn all(dialect: Dialect, pending: &[String]) -> Vec<Self> {
+        let up = dialect.files().iter().filter_map(|(path, _)| path.strip_suffix("/up.sql"));
+        let mut names: Vec<_> = up.collect();
         names.sort_unstable();
         let told = |name: &str| Self {
             name: name.to_owned(),

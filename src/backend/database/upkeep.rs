@@ -52,7 +52,7 @@ impl DatabaseBackend {
     /// When the database cannot be reached, or not be read.
     pub async fn migrations(&self) -> Result<Vec<Migration>, BackendError> {
         match self.door.get_ref().look(Look::Migrations).await? {
-            Seen::Migrations(pending) => Ok(Migration::all(&pending)),
+            Seen::Migrations(all) => Ok(all),
             Seen::States(_) => Err(unexpected()),
         }
     }

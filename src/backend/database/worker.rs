@@ -201,7 +201,7 @@ impl<T: Tables> Worker<T> {
                 let _ = answer.send(done);
             }
             Work::Health(answer) => {
-                let _ = answer.send(self.health(connection));
+                let _ = answer.send(self.health(connection, deadline));
             }
             Work::Migrate(answer) => {
                 let done = connection.migrate().map_err(|fault| fault.told(Fate::NotCharged));
@@ -212,22 +212,37 @@ impl<T: Tables> Worker<T> {
 
     /// Whether the database is well. Where a connection turns out to be lost, so may those be that wait in
     /// the pool: they are tried until one works, and nobody else meets one that does not.
-    fn health(&self, connection: &mut Connection<T>) -> Result<Health, BackendError> {
-        let is_own = self.shared.is_own;
-        let ask = |connection: &mut Connection<T>| {
-            let found = health(&mut **connection, is_own);
-            let is_lost = found.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unreachable);
-            if is_lost {
-                discard(connection);
-            }
-            (found, is_lost)
-        };
-        let (mut found, mut is_lost) = ask(connection);
+    fn health(
+        &self,
+        connection: &mut Connection<T>,
+        deadline: Timestamp,
+    ) -> Result<Health, BackendError> {
+        let mut found = self.health_over(connection, deadline);
         for _ in 0..self.pool.state().idle_connections {
+            let is_lost = found.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unreachable);
             let Some(mut other) = is_lost.then(|| self.pool.try_get()).flatten() else { break };
-            (found, is_lost) = ask(&mut other);
+            found = self.health_over(&mut other, deadline);
         }
         found
+    }
+
+    /// Asks the database something, and whether its tables are those of this version.
+    fn health_over(
+        &self,
+        connection: &mut Connection<T>,
+        deadline: Timestamp,
+    ) -> Result<Health, BackendError> {
+        let start = Clock::System.now();
+        let look = |tables: &mut T| {
+            tables.now()?;
+            Ok((Clock::System.now().since(start), tables.pending_migrations()?))
+        };
+        let (round_trip_micros, pending) = self.attempt(connection, deadline, look)?;
+        if pending.is_empty() {
+            return Ok(Health { round_trip_micros, warnings: Vec::new() });
+        }
+        let text = Text(format!("run migrations, for these were not: {}", pending.join(", ")));
+        Err(BackendError::with_source(ErrorKind::Setup, Fate::NotCharged, text))
     }
 
     /// Carries out a transaction, again and again while that may help and somebody waits.
@@ -269,21 +284,4 @@ impl<T: Tables> Worker<T> {
 /// every kind of connection notices by itself.
 fn discard<T: Tables>(connection: &mut Connection<T>) {
     T::TransactionManager::transaction_manager_status_mut(&mut **connection).set_in_error();
-}
-
-/// Asks the database something, and whether its tables are those of this version. In a transaction, since
-/// it is by those that Diesel notices that a connection is lost.
-fn health<T: Tables>(tables: &mut T, is_own: bool) -> Result<Health, BackendError> {
-    let start = Clock::System.now();
-    let looked = tables.in_transaction(is_own, |tables| {
-        tables.now()?;
-        let round_trip_micros = Clock::System.now().since(start);
-        Ok((round_trip_micros, tables.pending_migrations()?))
-    });
-    let (round_trip_micros, pending) = looked.map_err(|fault| fault.told(Fate::NotCharged))?;
-    if pending.is_empty() {
-        return Ok(Health { round_trip_micros, warnings: Vec::new() });
-    }
-    let text = Text(format!("run migrations, for these were not: {}", pending.join(", ")));
-    Err(BackendError::with_source(ErrorKind::Setup, Fate::NotCharged, text))
 }

@@ -84,6 +84,12 @@ impl MultiBackend {
         self.shared.members.iter().map(|member| member.status()).collect()
     }
 
+    /// How members share the work.
+    #[must_use]
+    pub fn strategy(&self) -> Strategy {
+        self.shared.strategy
+    }
+
     /// A member by its name.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Arc<dyn Backend>> {

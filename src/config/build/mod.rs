@@ -29,6 +29,8 @@ impl RateLimiter {
             .local_max_keys(config.local_max_keys)
             .local_share(config.local_share)
             .headers(config.headers)
+            .log_keys(config.log_keys)
+            .log_every(config.log_every)
             .missing_address(config.missing_address);
         match config.client_ip.rules() {
             Ok(rules) => builder = builder.client_ip(rules),

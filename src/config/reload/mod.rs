@@ -46,7 +46,7 @@ type Listener = Arc<dyn Fn(&Result<Reloaded, ConfigErrors>) + Send + Sync>;
 /// | `[[overrides]]`, unless they come from a database | `overrides_from`, `overrides_interval` |
 /// | `enabled` | `key_prefix`, `deadline`, `local_max_keys`, `local_share` |
 /// | `default_rate`, `algorithm`, `on_error`, for the middleware's rules | the same for limits in code |
-/// | | `[client_ip]`, `missing_address`, `headers` |
+/// | | `[client_ip]`, `missing_address`, `headers`, `log_keys`, `log_every`, `[serve]` |
 ///
 /// Counters are kept, while scope, key, algorithm and period stay the same. What code has changed in a
 /// configuration since it was read is not in its file, and so is gone after a reload. If anything is wrong, everything stays as it was, and all errors are logged once.
@@ -104,10 +104,11 @@ impl Reloader {
         let config = Config::layered(self.running.provenance.sources.clone(), text)?;
         let rules = self.limiter.middleware_from(&config)?;
         let overrides = config.overrides()?;
-        self.rules.replace(rules).map_err(|error| config.one(error))?;
+        // Nothing may fail once something has changed: these rules have just been validated.
         if config.overrides_from.is_none() && self.running.overrides_from.is_none() {
             self.limiter.set_overrides(overrides).map_err(|error| config.one(error))?;
         }
+        self.rules.replace(rules).map_err(|error| config.one(error))?;
         self.limiter.set_enabled(config.enabled);
         let read = self.running.provenance.as_read.as_ref().unwrap_or(&self.running);
         Ok(Reloaded { needs_restart: restart::needed(read, &config) })

@@ -14,6 +14,8 @@ pub(super) fn needed(running: &Config, wanted: &Config) -> Vec<&'static str> {
         ("key_prefix", running.key_prefix != wanted.key_prefix),
         ("local_max_keys", running.local_max_keys != wanted.local_max_keys),
         ("local_share", running.local_share != wanted.local_share),
+        ("log_every", running.log_every != wanted.log_every),
+        ("log_keys", running.log_keys != wanted.log_keys),
         ("missing_address", running.missing_address != wanted.missing_address),
         ("overrides_from", running.overrides_from != wanted.overrides_from),
         ("serve", running.serve != wanted.serve),

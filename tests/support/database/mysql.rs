@@ -65,6 +65,7 @@ impl MysqlServer {
         mariadbd.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
         mariadbd.args(["--character-set-server=latin1", "--innodb-buffer-pool-size=64M"]);
         mariadbd.arg(format!("--port={}", self.port));
+        // A server that starts removes temporary tables of others in a folder that they share.
         mariadbd.arg(format!("--tmpdir={}", self.server.path().display()));
         for (option, file) in [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid")] {
             mariadbd.arg(format!("--{option}={}", self.server.path().join(file).display()));
