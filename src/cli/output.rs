@@ -7,7 +7,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets::NOTHING};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::Value;
 
 use super::{args::Global, failure::Failure};
@@ -61,8 +61,13 @@ impl Output {
         if !self.shows_progress() {
             return ProgressBar::hidden();
         }
-        let template = "{prefix} {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} to go";
-        let style = ProgressStyle::with_template(template);
+        let template =
+            "{prefix} {wide_bar} {human_pos}/{human_len} rows, {speed} a second, {eta} to go";
+        let speed = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // A bar that cannot be written is no harm.
+            let _ = write!(out, "{:.0}", state.per_sec());
+        };
+        let style = ProgressStyle::with_template(template).map(|of| of.with_key("speed", speed));
         let bar = ProgressBar::new(total).with_prefix(what);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));

@@ -1,8 +1,9 @@
 //! The command line itself.
 
+use actix_smart_ratelimit::Algorithm;
 use serde_json::json;
 
-use super::command::{Config, ratelimit};
+use super::command::{Config, charge, database, policy, ratelimit, sqlite};
 
 #[test]
 fn help_and_version_are_0() {
@@ -78,4 +79,29 @@ fn there_is_a_page_for_readers() {
     for page in ["ratelimit.1", "ratelimit-cleanup.1", "ratelimit-migrations-export.1"] {
         assert!(folder.path().join(page).exists(), "{page}");
     }
+}
+
+/// What the command shows on a terminal, by the program `script`, which every Debian has.
+fn on_a_terminal(arguments: &str) -> String {
+    let program = format!("{} {arguments}", env!("CARGO_BIN_EXE_ratelimit"));
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &program, "/dev/null"]).env_remove("NO_COLOR").env("TERM", "xterm");
+    let output = script.stdin(std::process::Stdio::null()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[actix_web::test]
+async fn on_a_terminal_there_are_colours_and_a_bar() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite(folder.path());
+    let backend = database(&url, 7_200).await;
+    for key in ["a", "b", "c"] {
+        charge(&backend, key, &policy(Algorithm::Gcra, "10/h"), 1).await;
+    }
+    let health = on_a_terminal(&format!("health --url {url}"));
+    assert!(health.contains("\u{1b}[32m✓\u{1b}[0m store"), "{health:?}");
+    let cleanup = on_a_terminal(&format!("cleanup --batch-size 1 --url {url}"));
+    assert!(cleanup.contains("removing ") && cleanup.contains("/3 rows, "), "{cleanup:?}");
+    let json = on_a_terminal(&format!("cleanup --json --url {url}"));
+    assert!(!json.contains('\u{1b}') && json.trim_start().starts_with('{'), "{json:?}");
 }

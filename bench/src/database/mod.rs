@@ -68,7 +68,10 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
             .into_iter()
             .flat_map(|algorithm| KEYS.map(|keys| Case { durability, algorithm, keys }));
         let selected = |case: &Case| {
-            IN_FLIGHT.into_iter().filter(|count| options.selects(&case.name(*count))).collect()
+            IN_FLIGHT
+                .into_iter()
+                .filter(|count| options.selects(&case.name(*count)))
+                .collect::<Vec<_>>()
         };
         let cases: Vec<(Case, Vec<usize>)> = cases
             .map(|case| (case, selected(&case)))
