@@ -330,3 +330,30 @@ fn algorithms_may_be_changed_on_a_live_key() {
         }
     }
 }
+
+#[test]
+fn shares_of_a_limit_add_up_to_it_and_to_less_than_one_more_for_each_instance() {
+    for limit in [0, 1, 2, 7, 99, 100, 101, u32::MAX] {
+        for instances in [1, 2, 3, 7, 100, 1_000] {
+            let count = std::num::NonZeroU32::new(instances).unwrap();
+            for (name, algorithm) in Algorithm::NAMES {
+                let share = Policy::new(algorithm, Rate::per_hour(limit)).share(count).limit();
+                let (limit, instances) = (u64::from(limit), u64::from(instances));
+                assert!(share * instances >= limit, "{name} {limit} {instances}");
+                assert!(share * instances < limit + instances, "{name} {limit} {instances}");
+                assert_eq!(share == 0, limit == 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn shares_of_a_bucket_refill_and_begin_in_proportion() {
+    let builder = Policy::builder(Algorithm::TokenBucket, Rate::per_minute(60));
+    let whole = builder.bucket_size(100).initial_tokens(50).refill_rate(8.0).build().unwrap();
+    let share = whole.share(std::num::NonZeroU32::new(4).unwrap());
+    assert_eq!(share.limit(), 25);
+    assert_eq!(share.window_micros(), Some(12_500_000), "25 tokens at 2 a second");
+    let first = share.step(None, Timestamp::from_secs(1_000_000), 0).decision;
+    assert_eq!(first.remaining(), 13, "12.5 of 50, rounded up");
+}

@@ -118,6 +118,10 @@ impl Scene {
                 }
             }
         }
+        if fault == Fault::Slow {
+            // What is still under way arrives late.
+            sleep(DEADLINE * 5).await;
+        }
     }
 
     async fn start_again(&self) {

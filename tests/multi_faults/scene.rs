@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 /// Between two probes of a member that is well.
-pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a decision may take here: enough for a store that works on a machine that is busy.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(400);

@@ -138,7 +138,8 @@ impl PostgresServer {
     /// Starts the server again on its port, with the data that it had.
     pub fn restart(&self) {
         self.server.end(Signal::QUIT);
-        assert!(self.launch(), "postgres did not start again:\n{}", self.server.log());
+        // Processes of a server that was killed take a moment to end, and until then there is no other.
+        wait_until("postgres starting again", || self.launch());
     }
 }
 
