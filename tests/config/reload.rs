@@ -27,7 +27,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{get, send};
+use crate::support::{get, processes, send};
 
 /// After so long without news a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -175,8 +175,17 @@ async fn a_file_with_mistakes_changes_nothing_and_is_told_of_once() {
     assert!(running.news.is_empty());
 }
 
-#[actix_web::test]
-async fn an_operator_can_ask_by_a_signal() {
+/// In a process of its own: a signal reaches every reloader of a process.
+#[test]
+fn an_operator_can_ask_by_a_signal() {
+    if processes::role().is_some() {
+        return rt::System::new().block_on(ask_by_a_signal());
+    }
+    let asked = processes::spawn_self("reload::an_operator_can_ask_by_a_signal", "asked");
+    assert_eq!(asked.lines(), ["reloaded"]);
+}
+
+async fn ask_by_a_signal() {
     let (_folder, path) = written(&rate_of_a("3/h"));
     // From here on the signal does not end this process.
     let _hangups = signal(SignalKind::hangup()).unwrap();
@@ -186,7 +195,8 @@ async fn an_operator_can_ask_by_a_signal() {
         rustix::process::kill_process(this, rustix::process::Signal::HUP).unwrap();
         if let Ok(reloaded) = timeout(Duration::from_millis(100), running.news.recv()).await {
             // Nothing has changed, so nothing but the signal can be the cause.
-            return assert!(reloaded.unwrap().is_ok());
+            assert!(reloaded.unwrap().is_ok());
+            return processes::say("reloaded");
         }
     }
 }
