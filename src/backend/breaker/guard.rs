@@ -36,6 +36,8 @@ pub(crate) struct Guard {
     record: Record,
     prober: Prober,
     machine: Mutex<Machine>,
+    /// When the last answer came that had to be waited for, in microseconds of the system's clock.
+    answered_at: AtomicU64,
     observer: Observer,
     made_at: Timestamp,
 }
@@ -68,6 +70,7 @@ impl Guard {
             record: Record::default(),
             prober: Prober::new(probing, settings),
             machine: Mutex::new(machine),
+            answered_at: AtomicU64::new(0),
             observer: Box::new(observer),
             made_at: Clock::System.now(),
         })
@@ -126,14 +129,20 @@ impl Guard {
             () = patience => Err(BackendError::new(ErrorKind::Timeout, Fate::Unknown)),
         };
         match &result {
-            Ok(_) => self.answered(ticket, Clock::System.now().since(begun)),
+            Ok(_) => self.answered(ticket, begun),
+            // Others were answered meanwhile: a part of the store is away, or the network lost one call.
+            Err(error) if self.answered_at.load(Relaxed) > begun.as_micros() => {
+                self.record.failed(error);
+            }
             Err(error) => self.failed(ticket, error),
         }
         result
     }
 
-    fn answered(self: &Arc<Self>, ticket: Ticket, micros: u64) {
-        self.record.answered_after(micros);
+    fn answered(self: &Arc<Self>, ticket: Ticket, begun: Timestamp) {
+        let now = Clock::System.now();
+        self.answered_at.fetch_max(now.as_micros(), Relaxed);
+        self.record.answered_after(now.since(begun));
         let Ticket { generation } = ticket;
         if self.word.load(Relaxed) != generation << GENERATION | CLEAN | CLOSED {
             self.note(Input::Answered(generation), None);

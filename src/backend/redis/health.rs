@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use redis::{FromRedisValue, InfoDict, Value};
+use tokio::time::timeout;
 
 use super::{
     direct::{Direct, unexpected},
+    fault,
     link::Connection,
 };
 use crate::{
     Clock,
     backend::{BackendError, ErrorKind, Health},
 };
+
+/// Keys that a cluster is asked about: of enough slots that each of a few servers has some.
+const CLUSTER_QUESTIONS: usize = 16;
 
 /// Asks the server. Both questions travel at once, so that a health check takes as long as one.
 pub(super) async fn of(direct: &Direct) -> Result<Health, BackendError> {
@@ -21,9 +26,8 @@ pub(super) async fn of(direct: &Direct) -> Result<Health, BackendError> {
         let answer = direct.command(redis::cmd("PING")).await;
         answer.map(|_| Clock::System.now().since(asked).max(1))
     };
-    // A cluster's servers are not asked one by one.
     if direct.shared.is_cluster() {
-        return Ok(Health { round_trip_micros: ping.await?, ..Health::default() });
+        return of_cluster(direct).await;
     }
     let (round_trip, info) = join(ping, direct.command(redis::cmd("INFO"))).await;
     let warnings = match (&round_trip, info) {
@@ -33,6 +37,42 @@ pub(super) async fn of(direct: &Direct) -> Result<Health, BackendError> {
         (_, info) => warnings(info?)?,
     };
     Ok(Health { round_trip_micros: round_trip?, warnings })
+}
+
+/// Asks a cluster about keys of several slots, as checks do, so that it is found out where they are now.
+/// It is well while some of its servers decide; what others say are warnings.
+async fn of_cluster(direct: &Direct) -> Result<Health, BackendError> {
+    let patience = direct.shared.deadline / 2;
+    let questions = (0..CLUSTER_QUESTIONS).map(|number| async move {
+        let begun = Clock::System.now();
+        let mut command = redis::cmd("EXISTS");
+        command.arg(format!("ratelimit:health:{number}"));
+        let late = |_| Err(fault::not_charged(ErrorKind::Timeout, "no answer in time"));
+        let answer = timeout(patience, direct.command(command)).await.unwrap_or_else(late);
+        match answer {
+            // Whoever may not ask was answered all the same.
+            Err(error) if error.kind() != ErrorKind::Setup => Err(error),
+            _ => Ok(Clock::System.now().since(begun).max(1)),
+        }
+    });
+    let mut health = Health::default();
+    let mut failed = None;
+    let answers = join_all(questions).await;
+    let answered = answers.iter().flatten().count();
+    for answer in answers {
+        match answer {
+            Ok(micros) => health.round_trip_micros = health.round_trip_micros.max(micros),
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        None => {}
+        Some(error) if answered == 0 => return Err(error),
+        Some(error) => health.warnings.push(format!(
+            "{answered} of {CLUSTER_QUESTIONS} slots answered, the others not: {error}"
+        )),
+    }
+    Ok(health)
 }
 
 /// Logs what an operator should look after.
