@@ -29,11 +29,13 @@ fn an_unknown_backend_is_answered_with_the_registered_ones() {
         .backend("durable", MemoryBackend::new(9))
         .build()
         .unwrap();
-    let rule = rule("login", "5/m").with_limit(|limit| limit.backend("fst"));
-    let error = limiter.middleware().rule(rule.clone()).validate().unwrap_err();
-    assert_eq!((error.field(), error.value()), ("login.backend", "fst"));
+    let on = |name: &str| rule("login", "5/m").with_limit(|limit| limit.backend(name));
+    let error = limiter.middleware().rule(on("postgres")).validate().unwrap_err();
+    assert_eq!((error.field(), error.value()), ("login.backend", "postgres"));
     assert!(error.remedy().contains("fast, durable"), "{error}");
-    assert!(refused(rule).contains("registered are: memory"));
+    let error = limiter.middleware().rule(on("fst")).validate().unwrap_err();
+    assert_eq!(error.remedy(), "did you mean \"fast\"?");
+    assert!(refused(on("postgres")).contains("registered are: memory"));
     let error = RateLimiter::builder().default_backend("main").build().unwrap_err();
     assert_eq!((error.field(), error.value()), ("default_backend", "main"));
     assert!(error.remedy().contains("memory"), "{error}");
