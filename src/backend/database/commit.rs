@@ -24,10 +24,16 @@ pub(super) enum Request {
 impl Request {
     /// The key that it is about, or the first of several.
     pub(super) fn key(&self) -> &str {
-        match self {
-            Self::Check(asked) => asked.checks.first().map_or("", |check| &check.key),
-            Self::Refund(returned) => &returned.check.key,
-        }
+        self.keys().next().unwrap_or_default()
+    }
+
+    /// All keys that it is about.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let checks = match self {
+            Self::Check(asked) => asked.checks.as_slice(),
+            Self::Refund(returned) => std::slice::from_ref(&returned.check),
+        };
+        checks.iter().map(|check| &*check.key)
     }
 }
 

@@ -18,10 +18,10 @@ use crate::{
 
 /// A bucket that begins with less than it holds is remembered for so long once it is full, in
 /// microseconds: forgotten, it would begin with less again.
-const REMEMBERED: u64 = 86_400_000_000;
+pub(super) const REMEMBERED: u64 = 86_400_000_000;
 /// Expiries are rounded up to whole multiples of it, in microseconds, so that they seldom change: a
 /// change of an indexed column costs more than one of a word.
-const EXPIRY_GRAIN: u64 = 60_000_000;
+pub(super) const EXPIRY_GRAIN: u64 = 60_000_000;
 
 /// Where the state of a check is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,20 +43,25 @@ pub(super) enum Kind {
     Cell,
 }
 
-impl Place {
-    pub(super) fn of(key: &str, policy: &Policy) -> Self {
-        let kind = match policy.shape() {
+impl Kind {
+    pub(super) fn of(policy: &Policy) -> Self {
+        match policy.shape() {
             Shape::Window(window)
                 if !window.is_weighted() && window.start() == WindowStart::Clock =>
             {
-                Kind::Window(window.period())
+                Self::Window(window.period())
             }
-            Shape::Log(log) => Kind::Log(log.period()),
-            Shape::Meter(meter) if meter.refill().0 > 0 => Kind::Bucket,
-            _ => Kind::Cell,
-        };
+            Shape::Log(log) => Self::Log(log.period()),
+            Shape::Meter(meter) if meter.refill().0 > 0 => Self::Bucket,
+            _ => Self::Cell,
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn of(key: &str, policy: &Policy) -> Self {
         let key = Cow::into_owned(stored(key));
-        Self { key, tag: row::bits(policy.state_tag()), kind }
+        Self { key, tag: row::bits(policy.state_tag()), kind: Kind::of(policy) }
     }
 }
 

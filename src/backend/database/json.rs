@@ -38,13 +38,19 @@ pub(super) fn entries(rows: &[EntryRow]) -> Value {
 }
 
 /// Implements [`Tables`](super::tables::Tables) over the statements of the module where it stands, each
-/// of which takes one list, and its functions `transaction`, `prepare`, `change_counters` and
-/// `change_states`.
+/// of which takes one list, and its functions `transaction`, `prepare`, `change_counters`,
+/// `change_states`, `charge_counters` and `charge_states`.
 macro_rules! implement_tables {
     ($connection:ty, $migrations:expr) => {
         const _: () = {
             use diesel::sql_types::Text;
-            use $crate::backend::database::{json, row::EntryRow, statement::Int, tables::Locked};
+            use $crate::backend::database::{
+                charge::{Charged, CounterCharge, StateCharge},
+                json,
+                row::EntryRow,
+                statement::Int,
+                tables::Locked,
+            };
 
             fn execute(
                 connection: &mut $connection,
@@ -56,6 +62,7 @@ macro_rules! implement_tables {
 
             impl Tables for $connection {
                 const FRAGMENTS: Fragments = FRAGMENTS;
+                const CHARGES_AT_ONCE: bool = CHARGES_AT_ONCE;
 
                 fn in_transaction<T>(
                     &mut self,
@@ -87,6 +94,22 @@ macro_rules! implement_tables {
 
                 fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
                     change_counters(self, rows)
+                }
+
+                fn charge_counters(
+                    &mut self,
+                    charges: &[CounterCharge],
+                    now: Option<i64>,
+                ) -> QueryResult<Vec<Charged>> {
+                    charge_counters(self, charges, now)
+                }
+
+                fn charge_states(
+                    &mut self,
+                    charges: &[StateCharge],
+                    now: Option<i64>,
+                ) -> QueryResult<Vec<Charged>> {
+                    charge_states(self, charges, now)
                 }
 
                 fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>> {

@@ -22,10 +22,13 @@ use super::{
 };
 use crate::{Batch, Charge, Error, Policy};
 
+mod attempt;
 mod builder;
 mod changes;
+mod charge;
 mod cleanup;
 mod commit;
+mod decide;
 mod direct;
 mod fault;
 mod held;

@@ -7,6 +7,7 @@ use diesel::{
 };
 
 use super::{
+    charge::{Charged, CounterCharge, StateCharge},
     fault::Fault,
     json::{self, implement_tables},
     migrations,
@@ -143,6 +144,24 @@ fn prepare(connection: &mut MysqlConnection) -> QueryResult<()> {
     // Errors are told apart by their English messages.
     connection.batch_execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
     connection.batch_execute("SET lc_messages = 'en_US'")
+}
+
+const CHARGES_AT_ONCE: bool = false;
+
+fn charge_counters(
+    _: &mut MysqlConnection,
+    _: &[CounterCharge],
+    _: Option<i64>,
+) -> QueryResult<Vec<Charged>> {
+    Ok(Vec::new())
+}
+
+fn charge_states(
+    _: &mut MysqlConnection,
+    _: &[StateCharge],
+    _: Option<i64>,
+) -> QueryResult<Vec<Charged>> {
+    Ok(Vec::new())
 }
 
 const FRAGMENTS: Fragments = Fragments {

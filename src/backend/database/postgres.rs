@@ -7,9 +7,11 @@ use diesel::{
 };
 
 use super::{
+    charge::{Charged, CounterCharge, StateCharge},
     fault::Fault,
+    held::EXPIRY_GRAIN,
     migrations,
-    row::{CounterRow, EntryRow, StateRow},
+    row::{self, CounterRow, EntryRow, StateRow},
     stale::{self, Fragments},
     statement::{Int, Statement, Value},
     tables::{Locked, Tables},
@@ -57,7 +59,7 @@ const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::big
 const COUNTERS: &str = r#"
 WITH locked AS (
     SELECT "key"::text, "count", "window_start", "window_end"
-    FROM "django_smart_ratelimit_counter" WHERE "key" = ANY(?) ORDER BY "key" FOR UPDATE)
+    FROM "django_smart_ratelimit_counter" WHERE "key" = ANY(?) ORDER BY "key" COLLATE "C" FOR UPDATE)
 SELECT "key", "count", (extract(epoch FROM "window_start") * 1000000)::bigint,
     (extract(epoch FROM "window_end") * 1000000)::bigint FROM locked
 UNION ALL SELECT NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, 0, 0"#;
@@ -75,6 +77,26 @@ UPDATE "django_smart_ratelimit_counter" AS c
 SET "count" = n, "window_start" = timestamptz 'epoch' + s * interval '1 microsecond',
     "window_end" = timestamptz 'epoch' + e * interval '1 microsecond', "updated_at" = now()
 FROM unnest(?, ?, ?, ?) AS r(k, n, s, e) WHERE c."key" = r.k"#;
+
+/// Rows are met, and locked, in the order of the list, that of their keys. The clock is read once, before:
+/// a row that somebody else has charged later is left alone, for its window or time is not yet.
+const CHARGE_COUNTERS: &str = r#"
+UPDATE "django_smart_ratelimit_counter" AS c
+SET "count" = CASE WHEN c."window_start" = r.s THEN c."count" + r.n ELSE r.n END,
+    "window_start" = r.s, "window_end" = r.e, "updated_at" = now()
+FROM (
+    SELECT o, k, n, l, t, p * interval '1 microsecond' AS p,
+        timestamptz 'epoch' + t * interval '1 microsecond' AS now,
+        timestamptz 'epoch' + (t - t % p) * interval '1 microsecond' AS s,
+        timestamptz 'epoch' + (t - t % p + p) * interval '1 microsecond' AS e
+    FROM (
+        SELECT o, k, n, l, p,
+            (SELECT coalesce(?, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)) AS t
+        FROM unnest(?, ?, ?, ?) WITH ORDINALITY AS u(k, n, l, p, o)) AS u
+    OFFSET 0) AS r
+WHERE c."key" = r.k AND c."window_end" = c."window_start" + r.p
+    AND (c."window_start" = r.s AND c."count" + r.n <= r.l OR c."window_end" <= r.now)
+RETURNING r.o, c."count", 0::bigint, r.t"#;
 
 const STATES: &str = r#"
 WITH locked AS (
@@ -95,6 +117,29 @@ UPDATE "ratelimit_state" AS s SET "first_word" = a, "second_word" = b, "updated_
     "expires_at" = e
 FROM unnest(?, ?, ?, ?, ?, ?) AS r(k, t, a, b, u, e)
 WHERE s."key" = r.k COLLATE "C" AND s."tag" = r.t"#;
+
+/// As [`CHARGE_COUNTERS`], with `max(TAT, t) + c·T` in pairs of whole microseconds and a remainder.
+const CHARGE_STATES: &str = r#"
+UPDATE "ratelimit_state" AS s
+SET "first_word" = greatest(s."first_word", r.t) + r.a
+        + CASE WHEN s."first_word" >= r.t AND s."second_word" + r.b >= r.p THEN 1 ELSE 0 END,
+    "second_word" = CASE WHEN s."first_word" >= r.t THEN (s."second_word" + r.b) % r.p ELSE r.b END,
+    "updated_at" = r.t,
+    "expires_at" = (greatest(s."first_word", r.t) + r.a + r.m + CASE
+        WHEN s."first_word" >= r.t AND s."second_word" + r.b > r.p THEN 2
+        WHEN s."first_word" >= r.t AND s."second_word" + r.b > 0 OR r.b > 0 THEN 1 ELSE 0 END
+        + r.y - 1) / r.y * r.y
+FROM (
+    SELECT *, (SELECT coalesce(?, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)) AS t, ? AS y
+    FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY AS u(k, g, a, b, w, x, p, m, o)
+    OFFSET 0) AS r
+WHERE s."key" = r.k COLLATE "C" AND s."tag" = r.g AND s."updated_at" <= r.t
+    AND s."first_word" BETWEEN 0 AND r.t + r.w AND s."second_word" BETWEEN 0 AND r.p - 1
+    AND (greatest(s."first_word", r.t) + r.a
+            + CASE WHEN s."first_word" >= r.t AND s."second_word" + r.b >= r.p THEN 1 ELSE 0 END,
+        CASE WHEN s."first_word" >= r.t THEN (s."second_word" + r.b) % r.p ELSE r.b END)
+        <= (r.t + r.w, r.x)
+RETURNING r.o, s."first_word", s."second_word", r.t"#;
 
 const ENTRIES: &str = r#"
 SELECT "id"::bigint, "key"::text, (extract(epoch FROM "timestamp") * 1000000)::bigint,
@@ -152,6 +197,19 @@ fn counter_values(rows: &[CounterRow]) -> [Value; 4] {
     [keys, ints(rows, |row| row.count), ints(rows, |row| row.start), ints(rows, |row| row.end)]
 }
 
+fn charge(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    now: Option<i64>,
+    values: impl IntoIterator<Item = Value>,
+) -> QueryResult<Vec<Charged>> {
+    let values: Vec<_> = std::iter::once(Value::Maybe(now)).chain(values).collect();
+    let found: Vec<(i64, i64, i64, i64)> =
+        Statement::<(Int, Int, Int, Int)>::new(sql, values).load(connection)?;
+    let row = |(place, first, second, now)| Charged { place, words: (first, second), now };
+    Ok(found.into_iter().map(row).collect())
+}
+
 fn state_values(rows: &[StateRow]) -> [Value; 6] {
     [
         texts(rows, |row| &row.key),
@@ -172,6 +230,7 @@ impl Tables for PgConnection {
         bounded_delete: false,
         skip_locked: " FOR UPDATE SKIP LOCKED",
     };
+    const CHARGES_AT_ONCE: bool = true;
 
     fn in_transaction<T>(
         &mut self,
@@ -191,6 +250,14 @@ impl Tables for PgConnection {
                 Err(fault)
             }
         }
+    }
+
+    fn by_itself<T>(
+        &mut self,
+        is_own: bool,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        if is_own { work(self) } else { self.in_transaction(is_own, work) }
     }
 
     fn prepare(&mut self) -> QueryResult<()> {
@@ -217,6 +284,39 @@ impl Tables for PgConnection {
 
     fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
         execute(self, CHANGE_COUNTERS, counter_values(rows))
+    }
+
+    fn charge_counters(
+        &mut self,
+        charges: &[CounterCharge],
+        now: Option<i64>,
+    ) -> QueryResult<Vec<Charged>> {
+        let values = [
+            texts(charges, |charge| &charge.key),
+            ints(charges, |charge| charge.cost),
+            ints(charges, |charge| charge.limit),
+            ints(charges, |charge| charge.period),
+        ];
+        charge(self, CHARGE_COUNTERS, now, values)
+    }
+
+    fn charge_states(
+        &mut self,
+        charges: &[StateCharge],
+        now: Option<i64>,
+    ) -> QueryResult<Vec<Charged>> {
+        let values = [
+            Value::Int(row::signed(EXPIRY_GRAIN)),
+            texts(charges, |charge| &charge.key),
+            ints(charges, |charge| charge.tag),
+            ints(charges, |charge| charge.span.0),
+            ints(charges, |charge| charge.span.1),
+            ints(charges, |charge| charge.tolerance.0),
+            ints(charges, |charge| charge.tolerance.1),
+            ints(charges, |charge| charge.parts),
+            ints(charges, |charge| charge.kept),
+        ];
+        charge(self, CHARGE_STATES, now, values)
     }
 
     fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>> {

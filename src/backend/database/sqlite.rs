@@ -4,6 +4,7 @@
 use diesel::{QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection};
 
 use super::{
+    charge::{Charged, CounterCharge, StateCharge},
     fault::Fault,
     json::implement_tables,
     migrations,
@@ -135,6 +136,24 @@ fn each<R>(
 
 fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(PREPARE)
+}
+
+const CHARGES_AT_ONCE: bool = false;
+
+fn charge_counters(
+    _: &mut SqliteConnection,
+    _: &[CounterCharge],
+    _: Option<i64>,
+) -> QueryResult<Vec<Charged>> {
+    Ok(Vec::new())
+}
+
+fn charge_states(
+    _: &mut SqliteConnection,
+    _: &[StateCharge],
+    _: Option<i64>,
+) -> QueryResult<Vec<Charged>> {
+    Ok(Vec::new())
 }
 
 const FRAGMENTS: Fragments = Fragments {

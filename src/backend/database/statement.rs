@@ -6,7 +6,7 @@ use diesel::{
     QueryResult, RunQueryDsl,
     backend::Backend,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Text},
+    sql_types::{BigInt, Nullable, Text},
 };
 
 /// A value of a statement.
@@ -14,6 +14,7 @@ use diesel::{
 pub enum Value {
     Text(String),
     Int(i64),
+    Maybe(Option<i64>),
     Texts(Vec<String>),
     Ints(Vec<i64>),
 }
@@ -67,6 +68,7 @@ impl<R> QueryFragment<diesel::pg::Pg> for Statement<R> {
         self.walk(out, |out, value| match value {
             Value::Text(text) => out.push_bind_param::<Text, _>(text),
             Value::Int(int) => out.push_bind_param::<BigInt, _>(int),
+            Value::Maybe(int) => out.push_bind_param::<Nullable<BigInt>, _>(int),
             Value::Texts(texts) => out.push_bind_param::<Array<Text>, _>(texts),
             Value::Ints(ints) => out.push_bind_param::<Array<BigInt>, _>(ints),
         })
@@ -79,6 +81,7 @@ impl<R> QueryFragment<diesel::mysql::Mysql> for Statement<R> {
         self.walk(out, |out, value| match value {
             Value::Text(text) => out.push_bind_param::<Text, _>(text),
             Value::Int(int) => out.push_bind_param::<BigInt, _>(int),
+            Value::Maybe(int) => out.push_bind_param::<Nullable<BigInt>, _>(int),
             Value::Texts(_) | Value::Ints(_) => Ok(()),
         })
     }
@@ -90,6 +93,7 @@ impl<R> QueryFragment<diesel::sqlite::Sqlite> for Statement<R> {
         self.walk(out, |out, value| match value {
             Value::Text(text) => out.push_bind_param::<Text, _>(text),
             Value::Int(int) => out.push_bind_param::<BigInt, _>(int),
+            Value::Maybe(int) => out.push_bind_param::<Nullable<BigInt>, _>(int),
             Value::Texts(_) | Value::Ints(_) => Ok(()),
         })
     }

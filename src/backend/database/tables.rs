@@ -3,6 +3,7 @@
 use diesel::{Connection, QueryResult, r2d2::R2D2Connection};
 
 use super::{
+    charge::{Charged, CounterCharge, StateCharge},
     fault::Fault,
     look::LookAt,
     row::{CounterRow, EntryRow, StateRow},
@@ -23,6 +24,9 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     /// What its statements of housekeeping are made of.
     const FRAGMENTS: Fragments;
 
+    /// Whether it can charge rows that it has not locked and read before.
+    const CHARGES_AT_ONCE: bool;
+
     /// Does `work` in one transaction at READ COMMITTED, or as the only writer. A connection of our own
     /// was [prepared](Self::prepare) for it.
     fn in_transaction<T>(
@@ -30,6 +34,16 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
         is_own: bool,
         work: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault>;
+
+    /// Does `work`, one statement, in a transaction: where the database makes one of it by itself, without
+    /// saying so.
+    fn by_itself<T>(
+        &mut self,
+        is_own: bool,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.in_transaction(is_own, work)
+    }
 
     /// What is set on a connection of our own when it is made.
     fn prepare(&mut self) -> QueryResult<()>;
@@ -45,6 +59,21 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
 
     /// Changes counters that are locked.
     fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize>;
+
+    /// Charges those counters that exist and can take the whole of it, at a time or else at that of the
+    /// server, and tells which.
+    fn charge_counters(
+        &mut self,
+        charges: &[CounterCharge],
+        now: Option<i64>,
+    ) -> QueryResult<Vec<Charged>>;
+
+    /// The same for buckets.
+    fn charge_states(
+        &mut self,
+        charges: &[StateCharge],
+        now: Option<i64>,
+    ) -> QueryResult<Vec<Charged>>;
 
     /// Those of these states that exist, locked.
     fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>>;

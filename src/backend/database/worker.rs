@@ -4,10 +4,7 @@
 //! transaction, so the more there is to do the less each check costs.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicU64},
     thread,
     time::Duration,
 };
@@ -18,20 +15,19 @@ use diesel::{
 };
 
 use super::{
-    commit::{Request, decide},
-    fault::{Fault, Text},
-    job::{Answer, Claim, Job, Work},
+    attempt::Scope,
+    fault::Text,
+    job::{Job, Work},
     key::stored,
     overrides,
     post::Post,
     queues::Queues,
-    row::signed,
     stale::clean,
     tables::Tables,
     time::ServerTime,
 };
 use crate::{
-    Clock, Timestamp, Verdict,
+    Clock, Timestamp,
     backend::{BackendError, ErrorKind, Fate, Health},
 };
 
@@ -40,8 +36,6 @@ pub(super) const TARGET: &str = "actix_smart_ratelimit";
 const MOST_TOGETHER: usize = 256;
 /// Deadlines after which a worker that waits for the database is replaced, and the least for it.
 const PATIENCE: (u32, Duration) = (5, Duration::from_secs(1));
-/// Attempts at one transaction, within the deadline.
-const MOST_ATTEMPTS: usize = 32;
 
 /// What the workers of a backend have in common.
 #[derive(Debug)]
@@ -70,14 +64,14 @@ pub(super) fn begin<T: Tables>(
     Queues::new(threads, patience, Box::new(start))
 }
 
-struct Worker<T: Tables> {
-    post: Arc<Post>,
-    number: u64,
-    shared: Arc<Shared>,
+pub(super) struct Worker<T: Tables> {
+    pub(super) post: Arc<Post>,
+    pub(super) number: u64,
+    pub(super) shared: Arc<Shared>,
     pool: Pool<ConnectionManager<T>>,
 }
 
-type Connection<T> = PooledConnection<ConnectionManager<T>>;
+pub(super) type Connection<T> = PooledConnection<ConnectionManager<T>>;
 
 impl<T: Tables> Worker<T> {
     fn run(self) {
@@ -146,58 +140,27 @@ impl<T: Tables> Worker<T> {
         self.decide(connection, together, deadline);
     }
 
-    fn decide(
-        &self,
-        connection: &mut Connection<T>,
-        waiting: Vec<(Request, Answer<Verdict>, Claim)>,
-        deadline: Timestamp,
-    ) {
-        if waiting.is_empty() {
-            return;
-        }
-        let requests = || waiting.iter().map(|(request, ..)| request);
-        let may_take = |index: usize| {
-            let (_, answer, claim) = &waiting[index];
-            !answer.is_closed() && claim.take()
-        };
-        let time = &self.shared.time;
-        let work = |tables: &mut T| decide(tables, requests(), may_take, time);
-        let decided = self.post.timed(self.number, || self.attempt(connection, deadline, work));
-        match decided {
-            Ok(verdicts) => {
-                for ((_, answer, _), verdict) in waiting.into_iter().zip(verdicts) {
-                    let _ = answer.send(Ok(verdict));
-                }
-            }
-            Err(error) => {
-                for (_, answer, _) in waiting {
-                    let _ = answer.send(Err(error.clone()));
-                }
-            }
-        }
-    }
-
     fn work_alone(&self, connection: &mut Connection<T>, work: Work, deadline: Timestamp) {
         match work {
             Work::Decide(..) => {}
             Work::Reset(key, answer) => {
                 let forget = |tables: &mut T| Ok(tables.forget(&stored(&key))?);
-                let _ = answer.send(self.attempt(connection, deadline, forget));
+                let _ = answer.send(self.attempt(connection, deadline, Scope::Transaction, forget));
             }
             Work::Clean(stale, answer) => {
-                let now = match &self.shared.time {
-                    ServerTime::Server => None,
-                    ServerTime::Manual(clock) => Some(signed(clock.now().as_micros())),
-                };
-                let done = self.attempt(connection, deadline, |tables| clean(tables, &stale, now));
+                let now = self.shared.time.manual();
+                let done = self.attempt(connection, deadline, Scope::Transaction, |tables| {
+                    clean(tables, &stale, now)
+                });
                 let _ = answer.send(done);
             }
             Work::Overrides(answer) => {
                 let read = |tables: &mut T| Ok(overrides::read(tables)?);
-                let _ = answer.send(self.attempt(connection, deadline, read));
+                let _ = answer.send(self.attempt(connection, deadline, Scope::Transaction, read));
             }
             Work::Look(look, answer) => {
-                let done = self.attempt(connection, deadline, |tables| look.at(tables));
+                let done = self
+                    .attempt(connection, deadline, Scope::Transaction, |tables| look.at(tables));
                 let _ = answer.send(done);
             }
             Work::Health(answer) => {
@@ -237,51 +200,18 @@ impl<T: Tables> Worker<T> {
             tables.now()?;
             Ok((Clock::System.now().since(start), tables.pending_migrations()?))
         };
-        let (round_trip_micros, pending) = self.attempt(connection, deadline, look)?;
+        let (round_trip_micros, pending) =
+            self.attempt(connection, deadline, Scope::Transaction, look)?;
         if pending.is_empty() {
             return Ok(Health { round_trip_micros, warnings: Vec::new() });
         }
         let text = Text(format!("run migrations, for these were not: {}", pending.join(", ")));
         Err(BackendError::with_source(ErrorKind::Setup, Fate::NotCharged, text))
     }
-
-    /// Carries out a transaction, again and again while that may help and somebody waits.
-    fn attempt<R>(
-        &self,
-        connection: &mut Connection<T>,
-        deadline: Timestamp,
-        work: impl Fn(&mut T) -> Result<R, Fault>,
-    ) -> Result<R, BackendError> {
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            self.shared.transactions.fetch_add(1, Relaxed);
-            let mut is_decided = false;
-            let result = connection.in_transaction(self.shared.is_own, |tables| {
-                let result = work(tables);
-                is_decided = result.is_ok();
-                result
-            });
-            let fault = match result {
-                Ok(result) => return Ok(result),
-                Err(fault) => fault,
-            };
-            // Where the commit itself failed, it may have been done.
-            let fate = if is_decided { Fate::Unknown } else { Fate::NotCharged };
-            if fault.is_lost_connection() {
-                discard(connection);
-                return Err(fault.told(fate));
-            }
-            let may_repeat = fate == Fate::NotCharged && fault.is_passing();
-            if !may_repeat || attempts >= MOST_ATTEMPTS || Clock::System.now() >= deadline {
-                return Err(fault.told(fate));
-            }
-        }
-    }
 }
 
 /// Marks a connection that is lost, or was given up and replaced, so that the pool does not keep it. Not
 /// every kind of connection notices by itself.
-fn discard<T: Tables>(connection: &mut Connection<T>) {
+pub(super) fn discard<T: Tables>(connection: &mut Connection<T>) {
     T::TransactionManager::transaction_manager_status_mut(&mut **connection).set_in_error();
 }
