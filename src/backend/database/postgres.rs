@@ -17,10 +17,12 @@ use super::{
     tables::{Locked, Tables},
 };
 
-/// Plans of statements are kept. Made while a table is small they would read the whole of it, and still
-/// do so when it is large: nothing but a look-up of each key is ever wanted.
+/// Plans of statements are kept, whatever their values: planning takes longer than a check. Made while a
+/// table is small they would read the whole of it, and still do so when it is large: nothing but a look-up
+/// of each key is ever wanted.
 const PREPARE: &str = "SET application_name = 'actix-smart-ratelimit'; \
      SET default_transaction_isolation = 'read committed'; SET jit = off; \
+     SET plan_cache_mode = force_generic_plan; \
      SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 /// Messages by which errors are told apart, in English if the user may choose that.
@@ -50,6 +52,7 @@ pub(super) fn impatient(url: &str) -> String {
 
 /// The same for one transaction on a connection of somebody else.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off; \
+     SET LOCAL plan_cache_mode = force_generic_plan; \
      SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
