@@ -53,7 +53,8 @@ async fn decides_as_core_does(url: &str) {
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut taken, mut number, mut refused) = (0, 0, 0);
     while taken < steps {
-        let history = History::new(&mut random, number, Timestamp::from_secs(1_800_000_000));
+        let history = History::new(&mut random, number, Timestamp::from_secs(1_800_000_000))
+            .sharing_keys(&mut random);
         let mut run = Run { history, model: Model::default(), told: Vec::new(), seed };
         for _ in 0..random.usize(20..200) {
             let turn = run.history.turn(&mut random, SPAN);
@@ -113,6 +114,7 @@ impl Run {
             if expected != got {
                 self.fail(batch, &expected, &got);
             }
+            self.history.hear(&got);
             count += got.decisions().len();
             refused += got.decisions().iter().filter(|d| !d.is_allowed()).count();
         }

@@ -1,6 +1,8 @@
 //! Histories: policies, keys, and turns that stand near every edge.
 
-use actix_smart_ratelimit::{Algorithm, Mode, Policy, Rate, Timestamp, WindowStart};
+use actix_smart_ratelimit::{
+    Algorithm, Decision, Mode, Policy, Rate, Timestamp, Verdict, WindowStart,
+};
 use fastrand::Rng;
 
 /// Policies that understand each other's states, for the keys of one family.
@@ -19,6 +21,10 @@ pub(crate) struct History {
     grain: u64,
     /// Times at which something was asked.
     times: Vec<Timestamp>,
+    /// When the latest refusals end.
+    edges: Vec<Timestamp>,
+    /// Whether states of different kinds have one key.
+    shares_keys: bool,
 }
 
 /// A key, a policy and a cost.
@@ -47,7 +53,22 @@ impl History {
         let grain = if random.bool() { 1_000 } else { 1 };
         let families = (0..random.usize(1..5)).map(|_| Family::new(random, grain)).collect();
         let now = base + random.u64(0..10_000) * grain;
-        Self { number, families, base, now, grain, times: vec![now] }
+        let (times, edges) = (vec![now], Vec::new());
+        Self { number, families, base, now, grain, times, edges, shares_keys: false }
+    }
+
+    /// Lets states of different kinds have one key, in some histories.
+    #[allow(dead_code, reason = "not every store can keep them apart")]
+    pub(crate) fn sharing_keys(self, random: &mut Rng) -> Self {
+        Self { shares_keys: random.u8(0..3) == 0, ..self }
+    }
+
+    /// Takes up when refusals end, to come back at that moment and right before it.
+    pub(crate) fn hear(&mut self, verdict: &Verdict) {
+        let later = |at: &Timestamp| *at > self.now && *at < Timestamp::MAX;
+        let retries = verdict.decisions().iter().filter_map(Decision::retry_at);
+        self.edges.extend(retries.filter(later));
+        self.edges.drain(..self.edges.len().saturating_sub(4));
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -79,7 +100,8 @@ impl History {
 
     fn key(&self, random: &mut Rng) -> (usize, String) {
         let family = random.usize(..self.families.len());
-        (family, format!("d:{}:{family}:{}", self.number, random.u8(0..2)))
+        let name = if self.shares_keys { 0 } else { family };
+        (family, format!("d:{}:{name}:{}", self.number, random.u8(0..2)))
     }
 
     fn asked(&self, random: &mut Rng) -> Asked {
@@ -105,7 +127,7 @@ impl History {
     fn advance(&mut self, random: &mut Rng, span: u64) {
         let family = &self.families[random.usize(..self.families.len())];
         let interval = family.period / family.limit.max(1);
-        let step = match random.u8(0..26) {
+        let step = match random.u8(0..28) {
             0..6 => 0,
             6 => 1,
             7..12 => interval,
@@ -121,6 +143,10 @@ impl History {
             // To where parts of windows begin, at which weighted counts are whole numbers.
             21 => to_multiple(self.now, family.period / 2),
             22 => to_multiple(self.now, family.period / 4),
+            23..26 if !self.edges.is_empty() => {
+                let edge = self.edges[random.usize(..self.edges.len())];
+                edge.since(self.now).saturating_sub(random.u64(0..2))
+            }
             _ => random.u64(0..family.period / 4 + 1),
         };
         let step = step.next_multiple_of(self.grain);

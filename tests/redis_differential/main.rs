@@ -129,6 +129,7 @@ impl Run {
                     if expected != got {
                         self.fail(batch, &expected, &got, seed);
                     }
+                    self.history.hear(&got);
                     count += got.decisions().len();
                     refused += got.decisions().iter().filter(|d| !d.is_allowed()).count();
                 }
