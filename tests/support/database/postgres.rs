@@ -145,6 +145,10 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
+        // What is frozen would not end.
+        if self.server.is_running() {
+            self.thaw_all();
+        }
         self.server.end(Signal::QUIT);
     }
 }
