@@ -191,9 +191,14 @@ fn filled<L: Check>(limiter: L, keys: usize) -> Result<L> {
 
 /// The keys `0..count` in an order that looks random and is the same on every run.
 pub(crate) fn shuffled(count: usize) -> Vec<String> {
+    shuffled_by(count, 0)
+}
+
+/// The same keys in another order for each `seed`.
+pub(crate) fn shuffled_by(count: usize, seed: usize) -> Vec<String> {
     let mut order: Vec<usize> = (0..count).collect();
     let hasher = BuildHasherDefault::<DefaultHasher>::new();
-    order.sort_by_cached_key(|index| hasher.hash_one(index));
+    order.sort_by_cached_key(|index| hasher.hash_one((seed, index)));
     let key = |index| {
         let mut key = String::new();
         write_key(&mut key, index);

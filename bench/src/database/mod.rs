@@ -20,7 +20,7 @@ use crate::Options;
 use crate::child::cpu_time;
 use crate::drive::{Bounds, Check, Slice, Visit, drive};
 use crate::measure::{Contender, Samples, interleave};
-use crate::memory::shuffled;
+use crate::memory::{shuffled, shuffled_by};
 use crate::ours::Algorithm;
 use crate::table::{self, Row};
 
@@ -107,14 +107,16 @@ fn measured(
     let Case { algorithm, keys, .. } = case;
     let ours = Arc::new(runtime.block_on(store.ours(algorithm, keys))?);
     let peer = Arc::new(store.peer(algorithm, keys)?);
-    let keys = Arc::new(shuffled(keys));
+    let all = Bounds { window: FILL, checks: keys as u64 };
+    let stage = Stage { runtime, store };
+    let first = Arc::new(shuffled(keys));
+    stage.slice(&ours, &Rc::new(Visit::new(&first, 0)), FILL_IN_FLIGHT, all)?;
+    stage.slice(&peer, &Rc::new(Visit::new(&first, 0)), FILL_IN_FLIGHT, all)?;
+    store.settle()?;
+    // In another order than that in which they came, or neighbours in a table would be visited together.
+    let keys = Arc::new(shuffled_by(keys, 1));
     let ours_visit = Rc::new(Visit::new(&keys, 0));
     let peer_visit = Rc::new(Visit::new(&keys, 0));
-    let all = Bounds { window: FILL, checks: keys.len() as u64 };
-    let stage = Stage { runtime, store };
-    stage.slice(&ours, &ours_visit, FILL_IN_FLIGHT, all)?;
-    stage.slice(&peer, &peer_visit, FILL_IN_FLIGHT, all)?;
-    store.settle()?;
 
     let bounds = Bounds { window, checks: u64::MAX };
     let mut rows = Vec::new();

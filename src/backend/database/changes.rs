@@ -6,12 +6,19 @@ use super::{
     tables::Tables,
 };
 
+/// A row that was found, and is to stand otherwise.
+#[derive(Clone, Debug)]
+pub struct Change<R> {
+    pub(super) found: R,
+    pub(super) now: R,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) added_counters: Vec<CounterRow>,
-    pub(super) changed_counters: Vec<CounterRow>,
+    pub(super) changed_counters: Vec<Change<CounterRow>>,
     pub(super) added_states: Vec<StateRow>,
-    pub(super) changed_states: Vec<StateRow>,
+    pub(super) changed_states: Vec<Change<StateRow>>,
     pub(super) added_entries: Vec<EntryRow>,
     pub(super) removed_entries: Vec<i64>,
 }

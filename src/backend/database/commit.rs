@@ -88,12 +88,15 @@ fn load<'p>(
     let mut held = Held::default();
     let mut clock = None;
     if !needed.counters.is_empty() {
-        let Locked { rows, now } = tables.counters(needed.counters.into_iter().collect())?;
+        let Locked { rows, now } = tables.counters(needed.counters.keys().cloned().collect())?;
         held.found_counters(rows);
         clock = now;
     }
     for place in places {
-        if matches!(place.kind, Kind::Window(_)) && held.is_beside_counter(place) {
+        // Where there are windows of several periods, one may take the counter over from another.
+        let takes_turns = needed.counters.get(&place.key).is_some_and(Option::is_none);
+        let is_window = matches!(place.kind, Kind::Window(_));
+        if is_window && (takes_turns || held.is_beside_counter(place)) {
             needed.states.insert((place.key.clone(), place.tag));
         }
     }

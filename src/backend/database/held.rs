@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    changes::Changes,
+    changes::{Change, Changes},
     key::stored,
     log::HeldLog,
     row::{self, CounterRow, EntryRow, StateRow},
@@ -143,8 +143,10 @@ impl Held {
         if let Kind::Window(period) = place.kind
             && self.may_take_counter(place, period, now)
         {
-            let row = CounterRow::of(&place.key, step.cell, period);
-            self.counters.entry(place.key.clone()).or_default().now = Some(row);
+            let slot = self.counters.entry(place.key.clone()).or_default();
+            let id = slot.found.as_ref().map_or(0, |row| row.id);
+            slot.now = Some(CounterRow { id, ..CounterRow::of(&place.key, step.cell, period) });
+            self.void_state(place);
             return;
         }
         let row = StateRow {
@@ -155,6 +157,14 @@ impl Held {
             expires: row::signed(expiry(step)),
         };
         self.states.entry((place.key.clone(), place.tag)).or_default().now = Some(row);
+    }
+
+    /// What was counted beside the counter must not come back if the clock steps back.
+    fn void_state(&mut self, place: &Place) {
+        let slot = self.states.get_mut(&(place.key.clone(), place.tag));
+        if let Some(state) = slot.and_then(|slot| slot.now.as_mut()) {
+            state.words = [0, 0];
+        }
     }
 
     /// The counter of a key belongs to one period until its window is over.
@@ -202,10 +212,10 @@ impl Held {
     }
 }
 
-fn sort<R: PartialEq>(slot: Slot<R>, added: &mut Vec<R>, changed: &mut Vec<R>) {
+fn sort<R: PartialEq>(slot: Slot<R>, added: &mut Vec<R>, changed: &mut Vec<Change<R>>) {
     match (slot.found, slot.now) {
         (None, Some(row)) => added.push(row),
-        (Some(found), Some(row)) if found != row => changed.push(row),
+        (Some(found), Some(now)) if found != now => changed.push(Change { found, now }),
         _ => {}
     }
 }
@@ -261,7 +271,8 @@ impl Store for OfBatch<'_> {
 /// Which rows a transaction is about, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Needed {
-    pub(super) counters: BTreeSet<String>,
+    /// By key, and the period of the windows if they have one period.
+    pub(super) counters: BTreeMap<String, Option<u64>>,
     pub(super) states: BTreeSet<(String, i64)>,
     pub(super) entries: BTreeSet<String>,
 }
@@ -269,7 +280,10 @@ pub(super) struct Needed {
 impl Needed {
     pub(super) fn add(&mut self, place: &Place) {
         match place.kind {
-            Kind::Window(_) => drop(self.counters.insert(place.key.clone())),
+            Kind::Window(period) => match self.counters.get_mut(&place.key) {
+                Some(other) => *other = other.filter(|other| *other == period),
+                None => drop(self.counters.insert(place.key.clone(), Some(period))),
+            },
             Kind::Log(_) => {
                 self.entries.insert(place.key.clone());
                 self.states.insert((place.key.clone(), place.tag));

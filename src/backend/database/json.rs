@@ -7,8 +7,8 @@ use super::{
     statement::Value,
 };
 
-fn list<R>(rows: &[R], of: impl Fn(&R) -> Json) -> Value {
-    Value::Text(Json::Array(rows.iter().map(of).collect()).to_string())
+fn list<'r, R: 'r>(rows: impl IntoIterator<Item = &'r R>, of: impl Fn(&R) -> Json) -> Value {
+    Value::Text(Json::Array(rows.into_iter().map(of).collect()).to_string())
 }
 
 pub(super) fn keys(keys: &[String]) -> Value {
@@ -23,11 +23,11 @@ pub(super) fn ids(ids: &[i64]) -> Value {
     list(ids, |id| json!([id]))
 }
 
-pub(super) fn counters(rows: &[CounterRow]) -> Value {
+pub(super) fn counters<'r>(rows: impl IntoIterator<Item = &'r CounterRow>) -> Value {
     list(rows, |row| json!([row.key, row.count, row.start, row.end]))
 }
 
-pub(super) fn states(rows: &[StateRow]) -> Value {
+pub(super) fn states<'r>(rows: impl IntoIterator<Item = &'r StateRow>) -> Value {
     list(rows, |row| {
         json!([row.key, row.tag, row.words[0], row.words[1], row.updated, row.expires])
     })
@@ -38,13 +38,14 @@ pub(super) fn entries(rows: &[EntryRow]) -> Value {
 }
 
 /// Implements [`Tables`](super::tables::Tables) over the statements of the module where it stands, each
-/// of which takes one list, and its functions `transaction`, `prepare`, `change_counters`,
-/// `change_states`, `charge_counters` and `charge_states`.
+/// of which takes one list, and its functions `transaction`, `prepare`, `counters`, `states`, and those
+/// that change and charge them.
 macro_rules! implement_tables {
     ($connection:ty, $migrations:expr) => {
         const _: () = {
             use diesel::sql_types::Text;
             use $crate::backend::database::{
+                changes::Change,
                 charge::{Charged, CounterCharge, StateCharge},
                 json,
                 row::EntryRow,
@@ -81,18 +82,14 @@ macro_rules! implement_tables {
                 }
 
                 fn counters(&mut self, keys: Vec<String>) -> QueryResult<Locked<CounterRow>> {
-                    type Row = (Text, Int, Int, Int);
-                    let found: Vec<(String, i64, i64, i64)> =
-                        Statement::<Row>::new(COUNTERS, [json::keys(&keys)]).load(self)?;
-                    let row = |(key, count, start, end)| CounterRow { key, count, start, end };
-                    Ok(Locked { rows: found.into_iter().map(row).collect(), now: None })
+                    Ok(Locked { rows: counters(self, keys)?, now: None })
                 }
 
                 fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
                     execute(self, ADD_COUNTERS, json::counters(rows))
                 }
 
-                fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
+                fn change_counters(&mut self, rows: &[Change<CounterRow>]) -> QueryResult<usize> {
                     change_counters(self, rows)
                 }
 
@@ -113,21 +110,14 @@ macro_rules! implement_tables {
                 }
 
                 fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>> {
-                    type Row = (Text, Int, Int, Int, Int, Int);
-                    let found: Vec<(String, i64, i64, i64, i64, i64)> =
-                        Statement::<Row>::new(STATES, [json::pairs(&of)]).load(self)?;
-                    let row = |(key, tag, first, second, updated, expires)| {
-                        let words = [first, second];
-                        StateRow { key, tag, words, updated, expires }
-                    };
-                    Ok(Locked { rows: found.into_iter().map(row).collect(), now: None })
+                    Ok(Locked { rows: states(self, of)?, now: None })
                 }
 
                 fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
                     execute(self, ADD_STATES, json::states(rows))
                 }
 
-                fn change_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
+                fn change_states(&mut self, rows: &[Change<StateRow>]) -> QueryResult<usize> {
                     change_states(self, rows)
                 }
 

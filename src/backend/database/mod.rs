@@ -28,6 +28,8 @@ mod changes;
 mod charge;
 mod cleanup;
 mod commit;
+#[cfg(feature = "sqlite")]
+mod datetime;
 mod decide;
 mod direct;
 mod fault;

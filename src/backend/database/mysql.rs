@@ -4,16 +4,18 @@
 use diesel::{
     Connection, MysqlConnection, QueryResult, RunQueryDsl,
     connection::{CacheSize, SimpleConnection},
+    sql_types::Text,
 };
 
 use super::{
+    changes::Change,
     charge::{Charged, CounterCharge, StateCharge},
     fault::Fault,
     json::{self, implement_tables},
     migrations,
     row::{CounterRow, StateRow},
     stale::{self, Fragments},
-    statement::{Statement, Value},
+    statement::{Int, Statement, Value},
     tables::Tables,
 };
 
@@ -132,12 +134,41 @@ fn prepare_anew(connection: &mut MysqlConnection) {
     connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
 }
 
-fn change_counters(connection: &mut MysqlConnection, rows: &[CounterRow]) -> QueryResult<usize> {
-    Statement::<()>::new(CHANGE_COUNTERS, [json::counters(rows)]).execute(connection)
+fn counters(connection: &mut MysqlConnection, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
+    let found: Vec<(String, i64, i64, i64)> =
+        Statement::<(Text, Int, Int, Int)>::new(COUNTERS, [json::keys(&keys)]).load(connection)?;
+    let row = |(key, count, start, end)| CounterRow { id: 0, key, count, start, end };
+    Ok(found.into_iter().map(row).collect())
 }
 
-fn change_states(connection: &mut MysqlConnection, rows: &[StateRow]) -> QueryResult<usize> {
-    Statement::<()>::new(CHANGE_STATES, [json::states(rows)]).execute(connection)
+fn states(connection: &mut MysqlConnection, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
+    let found: Vec<(String, i64, i64, i64, i64, i64)> =
+        Statement::<(Text, Int, Int, Int, Int, Int)>::new(STATES, [json::pairs(&of)])
+            .load(connection)?;
+    let row = |(key, tag, first, second, updated, expires)| StateRow {
+        key,
+        tag,
+        words: [first, second],
+        updated,
+        expires,
+    };
+    Ok(found.into_iter().map(row).collect())
+}
+
+fn change_counters(
+    connection: &mut MysqlConnection,
+    rows: &[Change<CounterRow>],
+) -> QueryResult<usize> {
+    let rows = json::counters(rows.iter().map(|row| &row.now));
+    Statement::<()>::new(CHANGE_COUNTERS, [rows]).execute(connection)
+}
+
+fn change_states(
+    connection: &mut MysqlConnection,
+    rows: &[Change<StateRow>],
+) -> QueryResult<usize> {
+    let rows = json::states(rows.iter().map(|row| &row.now));
+    Statement::<()>::new(CHANGE_STATES, [rows]).execute(connection)
 }
 
 fn prepare(connection: &mut MysqlConnection) -> QueryResult<()> {

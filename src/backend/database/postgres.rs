@@ -7,6 +7,7 @@ use diesel::{
 };
 
 use super::{
+    changes::Change,
     charge::{Charged, CounterCharge, StateCharge},
     fault::Fault,
     held::EXPIRY_GRAIN,
@@ -179,12 +180,12 @@ fn locked<F, R>(found: Vec<F>, row: impl Fn(F) -> Result<R, i64>) -> Locked<R> {
     locked
 }
 
-fn ints<R>(rows: &[R], of: impl Fn(&R) -> i64) -> Value {
-    Value::Ints(rows.iter().map(of).collect())
+fn ints<'r, R: 'r>(rows: impl IntoIterator<Item = &'r R>, of: impl Fn(&R) -> i64) -> Value {
+    Value::Ints(rows.into_iter().map(of).collect())
 }
 
-fn texts<R>(rows: &[R], of: impl Fn(&R) -> &String) -> Value {
-    Value::Texts(rows.iter().map(|row| of(row).clone()).collect())
+fn texts<'r, R: 'r>(rows: impl IntoIterator<Item = &'r R>, of: impl Fn(&R) -> &String) -> Value {
+    Value::Texts(rows.into_iter().map(|row| of(row).clone()).collect())
 }
 
 fn execute<const N: usize>(
@@ -195,9 +196,13 @@ fn execute<const N: usize>(
     Statement::<()>::new(sql, values).execute(connection)
 }
 
-fn counter_values(rows: &[CounterRow]) -> [Value; 4] {
-    let keys = texts(rows, |row| &row.key);
-    [keys, ints(rows, |row| row.count), ints(rows, |row| row.start), ints(rows, |row| row.end)]
+fn counter_values<'r>(rows: impl IntoIterator<Item = &'r CounterRow> + Clone) -> [Value; 4] {
+    [
+        texts(rows.clone(), |row| &row.key),
+        ints(rows.clone(), |row| row.count),
+        ints(rows.clone(), |row| row.start),
+        ints(rows, |row| row.end),
+    ]
 }
 
 fn charge(
@@ -213,13 +218,13 @@ fn charge(
     Ok(found.into_iter().map(row).collect())
 }
 
-fn state_values(rows: &[StateRow]) -> [Value; 6] {
+fn state_values<'r>(rows: impl IntoIterator<Item = &'r StateRow> + Clone) -> [Value; 6] {
     [
-        texts(rows, |row| &row.key),
-        ints(rows, |row| row.tag),
-        ints(rows, |row| row.words[0]),
-        ints(rows, |row| row.words[1]),
-        ints(rows, |row| row.updated),
+        texts(rows.clone(), |row| &row.key),
+        ints(rows.clone(), |row| row.tag),
+        ints(rows.clone(), |row| row.words[0]),
+        ints(rows.clone(), |row| row.words[1]),
+        ints(rows.clone(), |row| row.updated),
         ints(rows, |row| row.expires),
     ]
 }
@@ -276,7 +281,7 @@ impl Tables for PgConnection {
         let found: Vec<(Option<String>, i64, i64, i64)> =
             Statement::<(Key, Int, Int, Int)>::new(COUNTERS, [Value::Texts(keys)]).load(self)?;
         Ok(locked(found, |(key, count, start, end)| match key {
-            Some(key) => Ok(CounterRow { key, count, start, end }),
+            Some(key) => Ok(CounterRow { id: 0, key, count, start, end }),
             None => Err(count),
         }))
     }
@@ -285,8 +290,8 @@ impl Tables for PgConnection {
         execute(self, ADD_COUNTERS, counter_values(rows))
     }
 
-    fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
-        execute(self, CHANGE_COUNTERS, counter_values(rows))
+    fn change_counters(&mut self, rows: &[Change<CounterRow>]) -> QueryResult<usize> {
+        execute(self, CHANGE_COUNTERS, counter_values(rows.iter().map(|row| &row.now)))
     }
 
     fn charge_counters(
@@ -337,8 +342,8 @@ impl Tables for PgConnection {
         execute(self, ADD_STATES, state_values(rows))
     }
 
-    fn change_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
-        execute(self, CHANGE_STATES, state_values(rows))
+    fn change_states(&mut self, rows: &[Change<StateRow>]) -> QueryResult<usize> {
+        execute(self, CHANGE_STATES, state_values(rows.iter().map(|row| &row.now)))
     }
 
     fn entries(&mut self, keys: Vec<String>) -> QueryResult<Vec<EntryRow>> {

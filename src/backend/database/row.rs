@@ -5,6 +5,8 @@ use crate::{Cell, Timestamp};
 /// A row of `django_smart_ratelimit_counter`: a fixed window on the clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CounterRow {
+    /// 0 for a row that is not stored yet, and where rows are found by their keys.
+    pub id: i64,
     pub key: String,
     pub count: i64,
     /// Unix microseconds, as `end`.
@@ -47,7 +49,13 @@ impl CounterRow {
 
     pub(super) fn of(key: &str, cell: Cell, period: u64) -> Self {
         let (start, count) = (signed(cell.0), signed(cell.1 & u64::from(u32::MAX)));
-        Self { key: key.to_owned(), count, start, end: signed(cell.0.saturating_add(period)) }
+        Self {
+            id: 0,
+            key: key.to_owned(),
+            count,
+            start,
+            end: signed(cell.0.saturating_add(period)),
+        }
     }
 }
 

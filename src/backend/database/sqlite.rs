@@ -1,18 +1,24 @@
 //! SQLite: lists travel as JSON. There is one writer at a time, so a transaction that means to write says
 //! so at once, and rows need no locks of their own.
 
-use diesel::{QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection};
+use diesel::{
+    OptionalExtension, QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
+    result::Error::DeserializationError, sql_types::Text,
+};
 
 use super::{
+    changes::Change,
     charge::{Charged, CounterCharge, StateCharge},
+    datetime,
     fault::Fault,
     json::implement_tables,
     migrations,
-    row::{CounterRow, StateRow},
+    row::{CounterRow, StateRow, signed},
     stale::{self, Fragments},
-    statement::{Statement, Value},
+    statement::{Int, Statement, Value},
     tables::Tables,
 };
+use crate::Clock;
 
 /// Keys come in no order, so that nearly every row is in another page: room for pages in memory, and
 /// longer until they move from the log into the file, save most of the writing.
@@ -22,13 +28,8 @@ const PREPARE: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
 /// In whole milliseconds.
 const NOW: &str = "SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000";
 
-const COUNTERS: &str = "
-SELECT key, count,
-    CAST(strftime('%s', substr(window_start, 1, 19)) AS INTEGER) * 1000000
-        + CAST(substr(substr(window_start, 21) || '000000', 1, 6) AS INTEGER),
-    CAST(strftime('%s', substr(window_end, 1, 19)) AS INTEGER) * 1000000
-        + CAST(substr(substr(window_end, 21) || '000000', 1, 6) AS INTEGER)
-FROM django_smart_ratelimit_counter WHERE key IN (SELECT value ->> 0 FROM json_each(?))";
+const COUNTER: &str = "
+SELECT id, count, window_start, window_end FROM django_smart_ratelimit_counter WHERE key = ?";
 
 const ADD_COUNTERS: &str = "
 INSERT INTO django_smart_ratelimit_counter
@@ -42,19 +43,15 @@ SELECT k, n,
 FROM (SELECT value ->> 0 AS k, value ->> 1 AS n, value ->> 2 AS s, value ->> 3 AS e FROM json_each(?)) AS r";
 
 /// A row at a time: a statement about a list would read the whole table, or try to add each row first.
-const CHANGE_COUNTER: &str = "
-UPDATE django_smart_ratelimit_counter SET count = ?,
-    window_start = strftime('%Y-%m-%d %H:%M:%S', ? / 1000000, 'unixepoch')
-        || CASE ? % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', ? % 1000000) END,
-    window_end = strftime('%Y-%m-%d %H:%M:%S', ? / 1000000, 'unixepoch')
-        || CASE ? % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', ? % 1000000) END,
-    updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
-WHERE key = ?";
+/// And what does not change is not mentioned, for SQLite would write it into every index again.
+const COUNT: &str = "
+UPDATE django_smart_ratelimit_counter SET count = ?, updated_at = ? WHERE id = ?";
+const BEGIN_WINDOW: &str = "
+UPDATE django_smart_ratelimit_counter
+SET count = ?, updated_at = ?, window_start = ?, window_end = ? WHERE id = ?";
 
-const STATES: &str = "
-SELECT s.key, s.tag, s.first_word, s.second_word, s.updated_at, s.expires_at
-FROM (SELECT value ->> 0 AS k, value ->> 1 AS t FROM json_each(?)) AS r
-CROSS JOIN ratelimit_state AS s ON s.key = r.k AND s.tag = r.t";
+const STATE: &str = "
+SELECT first_word, second_word, updated_at, expires_at FROM ratelimit_state WHERE key = ? AND tag = ?";
 
 const ADD_STATES: &str = "
 INSERT INTO ratelimit_state (key, tag, first_word, second_word, updated_at, expires_at)
@@ -62,6 +59,8 @@ SELECT k, t, a, b, u, e
 FROM (SELECT value ->> 0 AS k, value ->> 1 AS t, value ->> 2 AS a, value ->> 3 AS b, value ->> 4 AS u, value ->> 5 AS e FROM json_each(?)) AS r";
 
 const CHANGE_STATE: &str = "
+UPDATE ratelimit_state SET first_word = ?, second_word = ?, updated_at = ? WHERE key = ? AND tag = ?";
+const PROLONG_STATE: &str = "
 UPDATE ratelimit_state SET first_word = ?, second_word = ?, updated_at = ?, expires_at = ?
 WHERE key = ? AND tag = ?";
 
@@ -102,36 +101,96 @@ fn transaction<T>(
     connection.immediate_transaction(work)
 }
 
-fn change_counters(connection: &mut SqliteConnection, rows: &[CounterRow]) -> QueryResult<usize> {
-    let values = |row: &CounterRow| {
-        let [start, end] = [row.start, row.end].map(Value::Int);
-        let times = [&start, &start, &start, &end, &end, &end].map(Clone::clone);
-        let head = std::iter::once(Value::Int(row.count));
-        head.chain(times).chain([Value::Text(row.key.clone())]).collect::<Vec<_>>()
-    };
-    each(connection, CHANGE_COUNTER, rows, values)
+fn counters(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
+    type Row = (Int, Int, Text, Text);
+    let (mut rows, mut last) = (Vec::with_capacity(keys.len()), Times::default());
+    for key in keys {
+        let found: Option<(i64, i64, String, String)> =
+            Statement::<Row>::new(COUNTER, [Value::Text(key.clone())])
+                .get_result(connection)
+                .optional()?;
+        if let Some((id, count, start, end)) = found {
+            let (start, end) = last.of(start, end)?;
+            rows.push(CounterRow { id, key, count, start, end });
+        }
+    }
+    Ok(rows)
 }
 
-fn change_states(connection: &mut SqliteConnection, rows: &[StateRow]) -> QueryResult<usize> {
-    let values = |row: &StateRow| {
-        let numbers = [row.words[0], row.words[1], row.updated, row.expires].map(Value::Int);
-        let key = [Value::Text(row.key.clone()), Value::Int(row.tag)];
-        numbers.into_iter().chain(key).collect()
-    };
-    each(connection, CHANGE_STATE, rows, values)
+/// The latest times that were read: those of most rows are the same.
+#[derive(Default)]
+struct Times {
+    texts: (String, String),
+    micros: (i64, i64),
 }
 
-/// Runs a statement for every row.
-fn each<R>(
+impl Times {
+    fn of(&mut self, start: String, end: String) -> QueryResult<(i64, i64)> {
+        if (&start, &end) != (&self.texts.0, &self.texts.1) {
+            let micros = |text: &str| {
+                let named = |error| format!("{text} is not a time: {error}");
+                datetime::micros(text).map_err(|error| DeserializationError(named(error).into()))
+            };
+            self.micros = (micros(&start)?, micros(&end)?);
+            self.texts = (start, end);
+        }
+        Ok(self.micros)
+    }
+}
+
+fn states(connection: &mut SqliteConnection, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
+    let mut rows = Vec::with_capacity(of.len());
+    for (key, tag) in of {
+        let values = [Value::Text(key.clone()), Value::Int(tag)];
+        let found: Option<(i64, i64, i64, i64)> =
+            Statement::<(Int, Int, Int, Int)>::new(STATE, values)
+                .get_result(connection)
+                .optional()?;
+        if let Some((first, second, updated, expires)) = found {
+            rows.push(StateRow { key, tag, words: [first, second], updated, expires });
+        }
+    }
+    Ok(rows)
+}
+
+fn change_counters(
+    connection: &mut SqliteConnection,
+    rows: &[Change<CounterRow>],
+) -> QueryResult<usize> {
+    let now = datetime::millis_text(signed(Clock::System.now().as_micros()));
+    for Change { found, now: row } in rows {
+        let mut values = vec![Value::Int(row.count), Value::Text(now.clone())];
+        let begins = (found.start, found.end) != (row.start, row.end);
+        if begins {
+            values.extend([row.start, row.end].map(|time| Value::Text(datetime::text(time))));
+        }
+        values.push(Value::Int(row.id));
+        run(connection, if begins { BEGIN_WINDOW } else { COUNT }, values)?;
+    }
+    Ok(rows.len())
+}
+
+fn change_states(
+    connection: &mut SqliteConnection,
+    rows: &[Change<StateRow>],
+) -> QueryResult<usize> {
+    for Change { found, now: row } in rows {
+        let mut values = vec![row.words[0], row.words[1], row.updated];
+        let prolongs = found.expires != row.expires;
+        values.extend(prolongs.then_some(row.expires));
+        let mut values: Vec<_> = values.into_iter().map(Value::Int).collect();
+        values.extend([Value::Text(row.key.clone()), Value::Int(row.tag)]);
+        run(connection, if prolongs { PROLONG_STATE } else { CHANGE_STATE }, values)?;
+    }
+    Ok(rows.len())
+}
+
+fn run(
     connection: &mut SqliteConnection,
     sql: &'static str,
-    rows: &[R],
-    values: impl Fn(&R) -> Vec<Value>,
+    values: Vec<Value>,
 ) -> QueryResult<usize> {
-    rows.iter().try_fold(0, |changed, row| {
-        let statement = Statement::<()>::new(sql, values(row));
-        Ok(changed + RunQueryDsl::execute(statement, connection)?)
-    })
+    RunQueryDsl::execute(Statement::<()>::new(sql, values), connection)
 }
 
 fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {

@@ -3,6 +3,7 @@
 use diesel::{Connection, QueryResult, r2d2::R2D2Connection};
 
 use super::{
+    changes::Change,
     charge::{Charged, CounterCharge, StateCharge},
     fault::Fault,
     look::LookAt,
@@ -58,7 +59,7 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize>;
 
     /// Changes counters that are locked.
-    fn change_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize>;
+    fn change_counters(&mut self, rows: &[Change<CounterRow>]) -> QueryResult<usize>;
 
     /// Charges those counters that exist and can take the whole of it, at a time or else at that of the
     /// server, and tells which.
@@ -82,7 +83,7 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize>;
 
     /// Changes states that are locked.
-    fn change_states(&mut self, rows: &[StateRow]) -> QueryResult<usize>;
+    fn change_states(&mut self, rows: &[Change<StateRow>]) -> QueryResult<usize>;
 
     /// The entries of these keys by time.
     fn entries(&mut self, keys: Vec<String>) -> QueryResult<Vec<EntryRow>>;
