@@ -24,11 +24,14 @@ use crate::{Batch, Charge, Error, Policy};
 
 mod builder;
 mod changes;
+mod claim;
 mod cleanup;
 mod commit;
 mod direct;
 mod fault;
 mod held;
+mod hub;
+mod hubs;
 mod job;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod json;
@@ -52,6 +55,7 @@ mod sqlite;
 mod stale;
 mod statement;
 mod tables;
+mod ticket;
 mod time;
 mod upkeep;
 mod worker;

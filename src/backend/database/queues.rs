@@ -64,7 +64,7 @@ impl Queues {
     /// Hands a job in; one that cannot wait is answered so.
     pub(super) fn send(&self, job: Job) {
         self.load.add();
-        let number = self.hash.of(job.work.key());
+        let number = self.hash.of(job.key());
         let index = number % busy(self.load.usual(), self.lanes.len()) as u64;
         let Some(lane) = self.lanes.get(usize::try_from(index).unwrap_or(0)) else { return };
         if lane.post.is_overdue(self.patience) {

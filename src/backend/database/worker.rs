@@ -18,9 +18,10 @@ use diesel::{
 };
 
 use super::{
-    commit::{Request, decide},
+    commit::decide,
     fault::{Fault, Text},
-    job::{Answer, Claim, Job, Work},
+    hubs::Hubs,
+    job::{Alone, Job, Work},
     key::stored,
     overrides,
     post::Post,
@@ -28,10 +29,11 @@ use super::{
     row::signed,
     stale::clean,
     tables::Tables,
+    ticket::Order,
     time::ServerTime,
 };
 use crate::{
-    Clock, Timestamp, Verdict,
+    Clock, Timestamp,
     backend::{BackendError, ErrorKind, Fate, Health},
 };
 
@@ -52,6 +54,8 @@ pub(super) struct Shared {
     /// Whether the connections are our own, and set to what we need.
     pub(super) is_own: bool,
     pub(super) transactions: AtomicU64,
+    /// Where those wait whom it decides about.
+    pub(super) hubs: Hubs,
 }
 
 /// Begins the threads. They end when nobody can ask any more.
@@ -130,56 +134,51 @@ impl<T: Tables> Worker<T> {
             if !job.is_awaited() {
                 continue;
             }
-            let Job { work, deadline: until, claim } = job;
-            if let Work::Decide(request, answer) = work {
-                deadline = deadline.max(until);
-                together.push((request, answer, claim));
-                continue;
-            }
-            self.decide(connection, std::mem::take(&mut together), deadline);
-            let may_be_long = matches!(work, Work::Migrate(_) | Work::Clean(..));
-            if claim.take() {
-                let work_alone = || self.work_alone(connection, work, until);
-                if may_be_long { work_alone() } else { self.post.timed(self.number, work_alone) }
+            match job {
+                Job::Decide(order) => {
+                    deadline = deadline.max(order.ticket().deadline);
+                    together.push(order);
+                }
+                Job::Alone(alone) => {
+                    self.decide(connection, std::mem::take(&mut together), deadline);
+                    self.do_alone(connection, *alone);
+                }
             }
         }
         self.decide(connection, together, deadline);
     }
 
-    fn decide(
-        &self,
-        connection: &mut Connection<T>,
-        waiting: Vec<(Request, Answer<Verdict>, Claim)>,
-        deadline: Timestamp,
-    ) {
+    fn do_alone(&self, connection: &mut Connection<T>, alone: Alone) {
+        let Alone { work, deadline, claim } = alone;
+        if claim.take() {
+            let may_be_long = matches!(work, Work::Migrate(_) | Work::Clean(..));
+            let work_alone = || self.work_alone(connection, work, deadline);
+            if may_be_long { work_alone() } else { self.post.timed(self.number, work_alone) }
+        }
+    }
+
+    fn decide(&self, connection: &mut Connection<T>, waiting: Vec<Order>, deadline: Timestamp) {
         if waiting.is_empty() {
             return;
         }
-        let requests = || waiting.iter().map(|(request, ..)| request);
-        let may_take = |index: usize| {
-            let (_, answer, claim) = &waiting[index];
-            !answer.is_closed() && claim.take()
-        };
+        let requests = || waiting.iter().map(|order| &order.ticket().request);
+        let may_take = |index: usize| waiting[index].ticket().claim.take();
         let time = &self.shared.time;
         let work = |tables: &mut T| decide(tables, requests(), may_take, time);
         let decided = self.post.timed(self.number, || self.attempt(connection, deadline, work));
         match decided {
             Ok(verdicts) => {
-                for ((_, answer, _), verdict) in waiting.into_iter().zip(verdicts) {
-                    let _ = answer.send(Ok(verdict));
-                }
+                self.shared.hubs.answer(waiting.into_iter().zip(verdicts.into_iter().map(Ok)));
             }
             Err(error) => {
-                for (_, answer, _) in waiting {
-                    let _ = answer.send(Err(error.clone()));
-                }
+                let failed = |order| (order, Err(error.clone()));
+                self.shared.hubs.answer(waiting.into_iter().map(failed));
             }
         }
     }
 
     fn work_alone(&self, connection: &mut Connection<T>, work: Work, deadline: Timestamp) {
         match work {
-            Work::Decide(..) => {}
             Work::Reset(key, answer) => {
                 let forget = |tables: &mut T| Ok(tables.forget(&stored(&key))?);
                 let _ = answer.send(self.attempt(connection, deadline, forget));
