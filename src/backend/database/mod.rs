@@ -32,6 +32,7 @@ mod fault;
 mod held;
 mod hub;
 mod hubs;
+mod inbox;
 mod job;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod json;

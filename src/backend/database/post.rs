@@ -2,14 +2,17 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
-        mpsc::Receiver,
     },
     time::Duration,
 };
 
-use super::{job::Job, load::Load};
+use super::{
+    inbox::{Burst, Inbox},
+    job::Job,
+    load::Load,
+};
 use crate::{Clock, Timestamp};
 
 /// Open jobs from which on a worker waits for a burst to be over.
@@ -20,8 +23,7 @@ const BURST: u64 = 500;
 
 #[derive(Debug)]
 pub(super) struct Post {
-    /// Locked by the worker while it waits for jobs.
-    jobs: Mutex<Receiver<Job>>,
+    pub(super) inbox: Inbox,
     /// The number of the worker who serves.
     holder: AtomicU64,
     /// Since when it waits for the database, in microseconds; 0 while it does not.
@@ -33,9 +35,8 @@ pub(super) struct Post {
 }
 
 impl Post {
-    pub(super) fn new(jobs: Receiver<Job>, load: Arc<Load>, hung: Arc<AtomicUsize>) -> Self {
-        let (jobs, holder, since) = (Mutex::new(jobs), AtomicU64::new(0), AtomicU64::new(0));
-        Self { jobs, holder, since, load, hung }
+    pub(super) fn new(inbox: Inbox, load: Arc<Load>, hung: Arc<AtomicUsize>) -> Self {
+        Self { inbox, holder: 0.into(), since: 0.into(), load, hung }
     }
 
     /// The number of the worker who serves from now on.
@@ -46,21 +47,8 @@ impl Post {
     /// Waits for a job, and takes those that wait with it; none when nobody can ask any more. Under load
     /// the others of a burst follow at once, and a transaction for the first alone would make them wait.
     pub(super) fn wait(&self, most: usize) -> Option<Vec<Job>> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = vec![jobs.recv().ok()?];
-        taken.extend(jobs.try_iter().take(most - 1));
-        if self.load.usual() < CROWD {
-            return Some(taken);
-        }
-        let end = Clock::System.now() + BURST;
-        while taken.len() < most
-            && Clock::System.now() < end
-            && let Ok(next) = jobs.recv_timeout(GAP)
-        {
-            taken.push(next);
-            taken.extend(jobs.try_iter().take(most - taken.len()));
-        }
-        Some(taken)
+        let burst = Burst { wanted: most, gap: GAP, most: BURST };
+        self.inbox.take(most, || (self.load.usual() >= CROWD).then_some(burst))
     }
 
     /// So many jobs are done.
