@@ -12,6 +12,7 @@ use super::postgres;
 use super::{
     DatabaseBackend, Dialect,
     direct::Direct,
+    hubs::Hubs,
     queues::Queues,
     tables::Tables,
     time::ServerTime,
@@ -122,6 +123,7 @@ impl DatabaseBuilder {
             connect_deadline: self.connect_deadline,
             is_own: matches!(self.place, Place::Url(_)),
             transactions: 0.into(),
+            hubs: Hubs::default(),
         });
         let queues = match self.place {
             Place::Url(url) => begin_at(&url, self.connections, &shared)?,

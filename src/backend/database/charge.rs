@@ -15,6 +15,7 @@ use super::{
     held::{Kind, REMEMBERED},
     key::stored,
     row::{self, bits, signed, unsigned},
+    ticket::Ticket,
 };
 use crate::{
     Cell, Decision, EntryLog, Mode, Policy, Shape, Step, Store, Timestamp, Verdict,
@@ -143,19 +144,16 @@ struct Sum<'r> {
 }
 
 impl Plans {
-    /// `may_take` says whether a request is still wanted; one that is part of a charge is taken. A key
-    /// about which anything else is asked is left out, so that everybody keeps their turn.
-    pub(super) fn of<'r>(
-        requests: impl Iterator<Item = &'r Request>,
-        may_take: impl Fn(usize) -> bool,
-    ) -> Self {
-        let mut sums = BTreeMap::<Cow<'r, str>, Option<Sum<'r>>>::new();
-        for (index, request) in requests.enumerate() {
+    /// A request that is part of a charge is taken. A key about which anything else is asked is left out,
+    /// so that everybody keeps their turn.
+    pub(super) fn of<'t>(tickets: impl Iterator<Item = &'t Ticket>) -> Self {
+        let mut sums = BTreeMap::<Cow<'t, str>, Option<Sum<'t>>>::new();
+        for (index, Ticket { request, claim, .. }) in tickets.enumerate() {
             let Some(check) = sole(request) else {
                 sums.extend(request.keys().map(|key| (stored(key), None)));
                 continue;
             };
-            if !may_take(index) {
+            if !claim.take() {
                 continue;
             }
             match sums.entry(stored(&check.key)) {

@@ -3,81 +3,68 @@
 use super::{
     attempt::Scope,
     charge::{Charge, Charged, Plan, Plans},
-    commit::{Request, decide},
+    commit::decide,
     fault::Fault,
-    job::{Answer, Claim},
     tables::Tables,
+    ticket::Order,
     worker::{Connection, Worker},
 };
-use crate::{Timestamp, Verdict};
-
-/// A request, and who waits for its answer.
-pub(super) type Waiting = (Request, Answer<Verdict>, Claim);
-
-/// Whether it is still wanted; from then on it is certain no more that nothing was charged.
-fn may_take((_, answer, claim): &Waiting) -> bool {
-    !answer.is_closed() && claim.take()
-}
+use crate::{Timestamp, Verdict, backend::BackendError};
 
 impl<T: Tables> Worker<T> {
     pub(super) fn decide(
         &self,
         connection: &mut Connection<T>,
-        waiting: Vec<Waiting>,
+        orders: Vec<Order>,
         deadline: Timestamp,
     ) {
-        let waiting = match T::CHARGES_AT_ONCE {
-            true => self.charge(connection, waiting, deadline),
-            false => waiting,
+        let orders = match T::CHARGES_AT_ONCE {
+            true => self.charge(connection, orders, deadline),
+            false => orders,
         };
-        if waiting.is_empty() {
+        if orders.is_empty() {
             return;
         }
-        let requests = || waiting.iter().map(|(request, ..)| request);
-        let may_take = |index: usize| may_take(&waiting[index]);
+        let requests = || orders.iter().map(|order| &order.ticket().request);
+        let may_take = |index: usize| orders[index].ticket().claim.take();
         let time = &self.shared.time;
         let work = |tables: &mut T| decide(tables, requests(), may_take, time);
         let decided = self
             .post
             .timed(self.number, || self.attempt(connection, deadline, Scope::Transaction, work));
         match decided {
-            Ok(verdicts) => {
-                for ((_, answer, _), verdict) in waiting.into_iter().zip(verdicts) {
-                    let _ = answer.send(Ok(verdict));
-                }
-            }
-            Err(error) => {
-                for (_, answer, _) in waiting {
-                    let _ = answer.send(Err(error.clone()));
-                }
-            }
+            Ok(verdicts) => self.answer(orders.into_iter().zip(verdicts.into_iter().map(Ok))),
+            Err(error) => self.answer(orders.into_iter().map(|order| (order, Err(error.clone())))),
         }
+    }
+
+    fn answer(&self, answers: impl Iterator<Item = (Order, Result<Verdict, BackendError>)>) {
+        self.shared.hubs.answer(answers);
     }
 
     /// Charges what can be charged at once, answers it, and hands back the rest.
     fn charge(
         &self,
         connection: &mut Connection<T>,
-        waiting: Vec<Waiting>,
+        orders: Vec<Order>,
         deadline: Timestamp,
-    ) -> Vec<Waiting> {
-        let requests = waiting.iter().map(|(request, ..)| request);
-        let Plans { counters, states } = Plans::of(requests, |index| may_take(&waiting[index]));
+    ) -> Vec<Order> {
+        let Plans { counters, states } = Plans::of(orders.iter().map(Order::ticket));
         let now = self.shared.time.manual();
-        let mut waiting: Vec<_> = waiting.into_iter().map(Some).collect();
-        self.charge_rows(connection, &mut waiting, deadline, &counters, |tables, charges| {
+        let mut orders: Vec<_> = orders.into_iter().map(Some).collect();
+        self.charge_rows(connection, &mut orders, deadline, &counters, |tables, charges| {
             Ok(tables.charge_counters(charges, now)?)
         });
-        self.charge_rows(connection, &mut waiting, deadline, &states, |tables, charges| {
+        self.charge_rows(connection, &mut orders, deadline, &states, |tables, charges| {
             Ok(tables.charge_states(charges, now)?)
         });
-        waiting.into_iter().flatten().collect()
+        orders.into_iter().flatten().collect()
     }
 
     fn charge_rows<C: Charge>(
         &self,
         connection: &mut Connection<T>,
-        waiting: &mut [Option<Waiting>],
+        orders: &mut [Option<Order>],
         deadline: Timestamp,
         plan: &Plan<C>,
         charge: impl Fn(&mut T, &[C]) -> Result<Vec<Charged>, Fault>,
@@ -91,17 +78,16 @@ impl<T: Tables> Worker<T> {
             .timed(self.number, || self.attempt(connection, deadline, Scope::Statement, work));
         let answers: Vec<_> = match charged {
             Ok(charged) => {
-                let request = |index: usize| Some(&waiting.get(index)?.as_ref()?.0);
+                let request =
+                    |index: usize| orders.get(index)?.as_ref().map(|order| &order.ticket().request);
                 let verdicts = plan.verdicts(&charged, request).into_iter();
                 verdicts.map(|(index, verdict)| (index, Ok(verdict))).collect()
             }
             Err(error) => plan.requests().map(|index| (index, Err(error.clone()))).collect(),
         };
-        for (index, answer) in answers {
-            if let Some((_, sender, _)) = waiting.get_mut(index).and_then(Option::take) {
-                // Whoever asked may have given up.
-                let _ = sender.send(answer);
-            }
-        }
+        self.answer(answers.into_iter().filter_map(|(index, answer)| {
+            let order = orders.get_mut(index).and_then(Option::take)?;
+            Some((order, answer))
+        }));
     }
 }

@@ -8,12 +8,14 @@ use std::{
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
+    claim::Claim,
     commit::Request,
-    job::{Answer, Job, Work},
+    job::{Alone, Answer, Job, Work},
     look::{Look, Seen},
     queues::Queues,
     returned::Returned,
     stale::{Counts, Stale},
+    ticket::{Ticket, Waiting},
     worker::Shared,
 };
 use crate::{
@@ -42,21 +44,28 @@ pub(super) struct Direct {
 
 impl Direct {
     fn ask(&self, batch: &Batch<'_>, mode: Mode) -> Progress {
-        let request = Request::Check(Asked::of(batch, mode));
-        Progress::Pending(self.send(self.deadline, |answer| Work::Decide(request, answer)))
+        Progress::Pending(Box::pin(self.decide(Request::Check(Asked::of(batch, mode)))))
     }
 
-    /// Has something done. It waits for its turn from now on, not from when it is first polled.
+    /// Has something decided together with others. It waits for its turn from now on, not from when it is
+    /// first polled.
+    fn decide(&self, request: Request) -> Waiting {
+        let deadline = Clock::System.now() + micros(self.deadline);
+        let (order, waiting) = Ticket::issue(request, deadline, self.shared.clone());
+        self.queues.send(Job::Decide(order));
+        waiting
+    }
+
+    /// Has something else done, likewise.
     fn send<T: Send + 'static>(
         &self,
         within: Duration,
         work: impl FnOnce(Answer<T>) -> Work,
     ) -> BoxFuture<Result<T, BackendError>> {
         let (sender, answer) = oneshot::channel();
-        let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
-        let job = Job::new(work(sender), Clock::System.now() + micros);
-        let claim = job.claim.clone();
-        self.queues.send(job);
+        let (work, claim) = (work(sender), Arc::<Claim>::default());
+        let deadline = Clock::System.now() + micros(within);
+        self.queues.send(Job::Alone(Box::new(Alone { work, deadline, claim: claim.clone() })));
         Box::pin(async move {
             match timeout(within, answer).await {
                 Ok(Ok(result)) => result,
@@ -104,8 +113,7 @@ impl Backend for Direct {
     }
 
     fn refund(&self, charge: Charge<'_>) -> BoxFuture<Result<(), BackendError>> {
-        let request = Request::Refund(Returned::of(&charge));
-        let done = self.send(self.deadline, |answer| Work::Decide(request, answer));
+        let done = self.decide(Request::Refund(Returned::of(&charge)));
         Box::pin(async move { done.await.map(drop) })
     }
 
@@ -116,4 +124,8 @@ impl Backend for Direct {
     fn stats(&self) -> Stats {
         Stats { round_trips: self.shared.transactions.load(Relaxed), ..Stats::default() }
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

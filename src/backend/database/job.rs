@@ -1,19 +1,17 @@
-//! What a worker is asked to do, and whether it is still wanted.
+//! What a worker is asked to do.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering::SeqCst},
-};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::{
-    commit::Request,
+    claim::Claim,
     look::{Look, Seen},
     stale::{Counts, Stale},
+    ticket::Order,
 };
 use crate::{
-    Timestamp, Verdict,
+    Timestamp,
     backend::{BackendError, Health, OverrideRow},
 };
 
@@ -22,17 +20,23 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, BackendError>>;
 
 /// Something to be done.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) enum Job {
+    /// Something that is decided together with others.
+    Decide(Order),
+    /// Something that is done by itself.
+    Alone(Box<Alone>),
+}
+
+#[derive(Debug)]
+pub(super) struct Alone {
     pub(super) work: Work,
     /// After this nobody waits for it any more.
     pub(super) deadline: Timestamp,
-    pub(super) claim: Claim,
+    pub(super) claim: Arc<Claim>,
 }
 
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Something that is decided together with others.
-    Decide(Request, Answer<Verdict>),
     Reset(String, Answer<()>),
     Health(Answer<Health>),
     Migrate(Answer<Vec<String>>),
@@ -41,76 +45,56 @@ pub(super) enum Work {
     Look(Look, Answer<Seen>),
 }
 
-const WAITING: u8 = 0;
-const TAKEN: u8 = 1;
-const GIVEN_UP: u8 = 2;
-
-/// Whether a job is done or was given up, which a worker and who waits agree about.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Claim(Arc<AtomicU8>);
-
-impl Claim {
-    /// For the worker, before it changes anything: whether it may.
-    pub(super) fn take(&self) -> bool {
-        self.0.compare_exchange(WAITING, TAKEN, SeqCst, SeqCst).is_ok()
-            || self.0.load(SeqCst) == TAKEN
-    }
-
-    /// For who waits: whether it is certain that nothing was changed, nor will be.
-    pub(super) fn give_up(&self) -> bool {
-        self.0.compare_exchange(WAITING, GIVEN_UP, SeqCst, SeqCst).is_ok()
-    }
-
-    fn is_given_up(&self) -> bool {
-        self.0.load(SeqCst) == GIVEN_UP
-    }
-}
-
-impl Work {
+impl Job {
     /// The key that it is about, or the first of several; empty if it is about none.
     pub(super) fn key(&self) -> &str {
         match self {
-            Self::Decide(request, _) => request.key(),
-            Self::Reset(key, _) => key,
-            Self::Health(_)
-            | Self::Migrate(_)
-            | Self::Clean(..)
-            | Self::Look(..)
-            | Self::Overrides(_) => "",
+            Self::Decide(order) => order.ticket().request.key(),
+            Self::Alone(alone) => match &alone.work {
+                Work::Reset(key, _) => key,
+                _ => "",
+            },
         }
-    }
-}
-
-impl Job {
-    pub(super) fn new(work: Work, deadline: Timestamp) -> Self {
-        Self { work, deadline, claim: Claim::default() }
     }
 
     /// Whether somebody waits for it still.
     pub(super) fn is_awaited(&self) -> bool {
-        let is_closed = match &self.work {
-            Work::Decide(_, answer) => answer.is_closed(),
-            Work::Reset(_, answer) => answer.is_closed(),
-            Work::Health(answer) => answer.is_closed(),
-            Work::Migrate(answer) => answer.is_closed(),
-            Work::Clean(_, answer) => answer.is_closed(),
-            Work::Overrides(answer) => answer.is_closed(),
-            Work::Look(_, answer) => answer.is_closed(),
-        };
-        !is_closed && !self.claim.is_given_up()
+        match self {
+            Self::Decide(order) => !order.ticket().claim.is_given_up(),
+            Self::Alone(alone) => !alone.work.is_closed() && !alone.claim.is_given_up(),
+        }
     }
 
     /// Answers that it was not done.
     pub(super) fn fail(self, error: BackendError) {
+        match self {
+            Self::Decide(order) => order.fail(error),
+            Self::Alone(alone) => alone.work.fail(error),
+        }
+    }
+}
+
+impl Work {
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Reset(_, answer) => answer.is_closed(),
+            Self::Health(answer) => answer.is_closed(),
+            Self::Migrate(answer) => answer.is_closed(),
+            Self::Clean(_, answer) => answer.is_closed(),
+            Self::Overrides(answer) => answer.is_closed(),
+            Self::Look(_, answer) => answer.is_closed(),
+        }
+    }
+
+    fn fail(self, error: BackendError) {
         // Whoever asked may have given up.
-        match self.work {
-            Work::Decide(_, answer) => drop(answer.send(Err(error))),
-            Work::Reset(_, answer) => drop(answer.send(Err(error))),
-            Work::Health(answer) => drop(answer.send(Err(error))),
-            Work::Migrate(answer) => drop(answer.send(Err(error))),
-            Work::Clean(_, answer) => drop(answer.send(Err(error))),
-            Work::Overrides(answer) => drop(answer.send(Err(error))),
-            Work::Look(_, answer) => drop(answer.send(Err(error))),
+        match self {
+            Self::Reset(_, answer) => drop(answer.send(Err(error))),
+            Self::Health(answer) => drop(answer.send(Err(error))),
+            Self::Migrate(answer) => drop(answer.send(Err(error))),
+            Self::Clean(_, answer) => drop(answer.send(Err(error))),
+            Self::Overrides(answer) => drop(answer.send(Err(error))),
+            Self::Look(_, answer) => drop(answer.send(Err(error))),
         }
     }
 }

@@ -14,6 +14,9 @@ const MARK: &str = "#stored=";
 /// its readable head with the SHA-256 of the whole; so does one that looks like that, so that nobody
 /// can name another's row.
 pub(super) fn stored(key: &str) -> Cow<'_, str> {
+    if is_usual(key) {
+        return Cow::Borrowed(key);
+    }
     // Comparisons ignore trailing white space in MySQL; PostgreSQL has no character 0.
     let is_plain = key.chars().count() <= LONGEST
         && !key.ends_with(char::is_whitespace)
@@ -30,6 +33,12 @@ pub(super) fn stored(key: &str) -> Cow<'_, str> {
         let _ = write!(short, "{byte:02x}");
     }
     Cow::Owned(short)
+}
+
+/// Whether a key is plain at a glance, as nearly all are: short, of printable ASCII, without the sign by
+/// which the mark begins.
+fn is_usual(key: &str) -> bool {
+    key.len() <= LONGEST && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod attempt;
 mod builder;
 mod changes;
 mod charge;
+mod claim;
 mod cleanup;
 mod commit;
 #[cfg(feature = "sqlite")]
@@ -34,6 +35,9 @@ mod decide;
 mod direct;
 mod fault;
 mod held;
+mod hub;
+mod hubs;
+mod inbox;
 mod job;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod json;
@@ -57,6 +61,7 @@ mod sqlite;
 mod stale;
 mod statement;
 mod tables;
+mod ticket;
 mod time;
 mod upkeep;
 mod worker;

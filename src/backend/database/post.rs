@@ -2,14 +2,20 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
-        mpsc::Receiver,
+        Arc,
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
 
-use super::{job::Job, load::Load};
+use super::{
+    inbox::{Burst, Inbox},
+    job::Job,
+    load::Load,
+};
 use crate::{Clock, Timestamp};
 
 /// Open jobs from which on a worker waits for a burst to be over.
@@ -17,15 +23,20 @@ const CROWD: usize = 16;
 /// The pause by which a burst ends, and what it may take at most, in microseconds.
 const GAP: Duration = Duration::from_micros(100);
 const BURST: u64 = 500;
+/// Up to this, in microseconds, a transaction takes no longer than it takes many jobs to come: while it
+/// decides about some, those who ask have a processor for the others.
+const QUICK: u64 = 200;
 
 #[derive(Debug)]
 pub(super) struct Post {
-    /// Locked by the worker while it waits for jobs.
-    jobs: Mutex<Receiver<Job>>,
+    pub(super) inbox: Inbox,
     /// The number of the worker who serves.
     holder: AtomicU64,
     /// Since when it waits for the database, in microseconds; 0 while it does not.
     since: AtomicU64,
+    /// How many jobs were taken last, and how long the latest work took, in microseconds.
+    latest: AtomicUsize,
+    took: AtomicU64,
     /// Of all posts.
     load: Arc<Load>,
     /// Workers of all posts who were replaced and have not ended.
@@ -33,9 +44,16 @@ pub(super) struct Post {
 }
 
 impl Post {
-    pub(super) fn new(jobs: Receiver<Job>, load: Arc<Load>, hung: Arc<AtomicUsize>) -> Self {
-        let (jobs, holder, since) = (Mutex::new(jobs), AtomicU64::new(0), AtomicU64::new(0));
-        Self { jobs, holder, since, load, hung }
+    pub(super) fn new(inbox: Inbox, load: Arc<Load>, hung: Arc<AtomicUsize>) -> Self {
+        Self {
+            inbox,
+            holder: 0.into(),
+            since: 0.into(),
+            latest: 0.into(),
+            took: 0.into(),
+            load,
+            hung,
+        }
     }
 
     /// The number of the worker who serves from now on.
@@ -45,22 +63,21 @@ impl Post {
 
     /// Waits for a job, and takes those that wait with it; none when nobody can ask any more. Under load
     /// the others of a burst follow at once, and a transaction for the first alone would make them wait.
+    /// It is over when as many have come as usual: those that were answered last. A slow transaction waits
+    /// until no more come, so that it is of many; a quick one is of half of them.
     pub(super) fn wait(&self, most: usize) -> Option<Vec<Job>> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = vec![jobs.recv().ok()?];
-        taken.extend(jobs.try_iter().take(most - 1));
-        if self.load.usual() < CROWD {
-            return Some(taken);
-        }
-        let end = Clock::System.now() + BURST;
-        while taken.len() < most
-            && Clock::System.now() < end
-            && let Ok(next) = jobs.recv_timeout(GAP)
-        {
-            taken.push(next);
-            taken.extend(jobs.try_iter().take(most - taken.len()));
-        }
-        Some(taken)
+        let burst = || {
+            let (latest, usual) = (self.latest.load(Relaxed), self.load.usual());
+            let wanted = match self.took.load(Relaxed) {
+                ..QUICK => latest / 2,
+                QUICK..BURST => latest.max(usual).min(most),
+                _ => most,
+            };
+            (usual >= CROWD).then_some(Burst { wanted, gap: GAP, most: BURST })
+        };
+        let jobs = self.inbox.take(most, burst)?;
+        self.latest.store(jobs.len(), Relaxed);
+        Some(jobs)
     }
 
     /// So many jobs are done.
@@ -70,8 +87,10 @@ impl Post {
 
     /// Does what should not take long.
     pub(super) fn timed<R>(&self, number: u64, work: impl FnOnce() -> R) -> R {
-        self.since.store(Clock::System.now().as_micros().max(1), SeqCst);
+        let begin = Clock::System.now();
+        self.since.store(begin.as_micros().max(1), SeqCst);
         let result = work();
+        self.took.store(Clock::System.now().since(begin), Relaxed);
         if self.is_held_by(number) {
             self.since.store(0, SeqCst);
         }

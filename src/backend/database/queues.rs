@@ -9,12 +9,11 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
-        mpsc::{SyncSender, TrySendError, sync_channel},
     },
     time::Duration,
 };
 
-use super::{fault::not_charged, job::Job, load::Load, post::Post};
+use super::{fault::not_charged, inbox::Inbox, job::Job, load::Load, post::Post};
 use crate::backend::{ErrorKind, hash::KeyHash};
 
 /// Jobs that may wait for one worker; more are turned away.
@@ -41,8 +40,14 @@ pub(super) struct Queues {
 }
 
 struct Lane {
-    sender: SyncSender<Job>,
     post: Arc<Post>,
+}
+
+/// Its worker ends when nothing waits any more.
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.post.inbox.close();
+    }
 }
 
 impl Queues {
@@ -51,10 +56,10 @@ impl Queues {
         let load = Arc::<Load>::default();
         let hung = Arc::<AtomicUsize>::default();
         let lane = || {
-            let (sender, jobs) = sync_channel(MOST_WAITING);
-            let post = Arc::new(Post::new(jobs, load.clone(), hung.clone()));
-            start(&post)?;
-            Ok(Lane { sender, post })
+            let inbox = Inbox::new(MOST_WAITING);
+            let lane = Lane { post: Arc::new(Post::new(inbox, load.clone(), hung.clone())) };
+            start(&lane.post)?;
+            Ok(lane)
         };
         let lanes = (0..count.max(1)).map(|_| lane()).collect::<io::Result<Vec<_>>>()?;
         let (lanes, hash, start) = (lanes.into(), Arc::new(KeyHash::new()), Arc::new(start));
@@ -64,23 +69,16 @@ impl Queues {
     /// Hands a job in; one that cannot wait is answered so.
     pub(super) fn send(&self, job: Job) {
         self.load.add();
-        let number = self.hash.of(job.work.key());
+        let number = self.hash.of(job.key());
         let index = number % busy(self.load.usual(), self.lanes.len()) as u64;
         let Some(lane) = self.lanes.get(usize::try_from(index).unwrap_or(0)) else { return };
         if lane.post.is_overdue(self.patience) {
             self.replace(&lane.post);
         }
-        let (job, kind, reason) = match lane.sender.try_send(job) {
-            Ok(()) => return,
-            Err(TrySendError::Full(job)) => {
-                (job, ErrorKind::Unavailable, "too many checks are waiting for the database")
-            }
-            Err(TrySendError::Disconnected(job)) => {
-                (job, ErrorKind::Unreachable, "the threads for the database have ended")
-            }
-        };
+        let Err(job) = lane.post.inbox.put(job) else { return };
         self.load.done(1);
-        job.fail(not_charged(kind, reason));
+        let reason = "too many checks are waiting for the database";
+        job.fail(not_charged(ErrorKind::Unavailable, reason));
     }
 
     /// Puts another worker in the place of one whose connection is as good as dead: its thread cannot be

@@ -17,7 +17,8 @@ use diesel::{
 use super::{
     attempt::Scope,
     fault::Text,
-    job::{Job, Work},
+    hubs::Hubs,
+    job::{Alone, Job, Work},
     key::stored,
     overrides,
     post::Post,
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     /// Whether the connections are our own, and set to what we need.
     pub(super) is_own: bool,
     pub(super) transactions: AtomicU64,
+    /// Where those wait whom it decides about.
+    pub(super) hubs: Hubs,
 }
 
 /// Begins the threads. They end when nobody can ask any more.
@@ -124,25 +127,31 @@ impl<T: Tables> Worker<T> {
             if !job.is_awaited() {
                 continue;
             }
-            let Job { work, deadline: until, claim } = job;
-            if let Work::Decide(request, answer) = work {
-                deadline = deadline.max(until);
-                together.push((request, answer, claim));
-                continue;
-            }
-            self.decide(connection, std::mem::take(&mut together), deadline);
-            let may_be_long = matches!(work, Work::Migrate(_) | Work::Clean(..));
-            if claim.take() {
-                let work_alone = || self.work_alone(connection, work, until);
-                if may_be_long { work_alone() } else { self.post.timed(self.number, work_alone) }
+            match job {
+                Job::Decide(order) => {
+                    deadline = deadline.max(order.ticket().deadline);
+                    together.push(order);
+                }
+                Job::Alone(alone) => {
+                    self.decide(connection, std::mem::take(&mut together), deadline);
+                    self.do_alone(connection, *alone);
+                }
             }
         }
         self.decide(connection, together, deadline);
     }
 
+    fn do_alone(&self, connection: &mut Connection<T>, alone: Alone) {
+        let Alone { work, deadline, claim } = alone;
+        if claim.take() {
+            let may_be_long = matches!(work, Work::Migrate(_) | Work::Clean(..));
+            let work_alone = || self.work_alone(connection, work, deadline);
+            if may_be_long { work_alone() } else { self.post.timed(self.number, work_alone) }
+        }
+    }
+
     fn work_alone(&self, connection: &mut Connection<T>, work: Work, deadline: Timestamp) {
         match work {
-            Work::Decide(..) => {}
             Work::Reset(key, answer) => {
                 let forget = |tables: &mut T| Ok(tables.forget(&stored(&key))?);
                 let _ = answer.send(self.attempt(connection, deadline, Scope::Transaction, forget));
