@@ -213,46 +213,40 @@ impl<C: Charge> Plan<C> {
         self.requests.iter().flatten().copied()
     }
 
-    /// What the requests of the rows that took their charges are told, by their numbers.
-    pub(super) fn verdicts<'r>(
-        &self,
-        charged: &[Charged],
-        request: impl Fn(usize) -> Option<&'r Request>,
-    ) -> Vec<(usize, Verdict)> {
-        let mut verdicts = Vec::new();
-        for charged in charged {
-            let place = usize::try_from(charged.place - 1).unwrap_or(usize::MAX);
-            let (Some(charge), Some(requests)) =
-                (self.charges.get(place), self.requests.get(place))
-            else {
-                continue;
-            };
-            let mut found = Found(charge.before(charged));
-            let now = row::time(charged.now);
-            for &index in requests {
-                if let Some(Request::Check(asked)) = request(index) {
-                    let mut batch = asked.batch_at(Timestamp::ZERO);
-                    settle(&mut batch, &mut found, now, asked.mode);
-                    verdicts.push((index, batch.into_verdict()));
-                }
-            }
-        }
-        verdicts
+    /// A row that took its charge, as it was found, and the numbers of the requests that made it up.
+    pub(super) fn found(&self, charged: &Charged) -> Option<(Found, &[usize])> {
+        let place = usize::try_from(charged.place - 1).ok()?;
+        let (charge, requests) = (self.charges.get(place)?, self.requests.get(place)?);
+        Some((Found { cell: charge.before(charged), now: row::time(charged.now) }, requests))
     }
 }
 
 /// The cell of a row, as one request after the other finds it.
-struct Found(Option<Cell>);
+pub(super) struct Found {
+    cell: Option<Cell>,
+    now: Timestamp,
+}
+
+impl Found {
+    /// What the next request is told.
+    pub(super) fn settle(&mut self, request: &Request) -> Verdict {
+        let now = self.now;
+        let Request::Check(asked) = request else { return Verdict::new(now, []) };
+        let mut batch = asked.batch_at(Timestamp::ZERO);
+        settle(&mut batch, self, now, asked.mode);
+        batch.into_verdict()
+    }
+}
 
 impl Store for Found {
     type Log = EntryLog;
 
     fn cell(&mut self, _: usize) -> Option<Cell> {
-        self.0
+        self.cell
     }
 
     fn put(&mut self, _: usize, step: &Step) {
-        self.0 = Some(step.cell);
+        self.cell = Some(step.cell);
     }
 
     fn log(&mut self, _: usize, _: Timestamp, _: u64) -> &EntryLog {

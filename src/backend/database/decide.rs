@@ -76,18 +76,24 @@ impl<T: Tables> Worker<T> {
         let charged = self
             .post
             .timed(self.number, || self.attempt(connection, deadline, Scope::Statement, work));
-        let answers: Vec<_> = match charged {
+        let mut take = |index: usize| orders.get_mut(index).and_then(Option::take);
+        match charged {
             Ok(charged) => {
-                let request =
-                    |index: usize| orders.get(index)?.as_ref().map(|order| &order.ticket().request);
-                let verdicts = plan.verdicts(&charged, request).into_iter();
-                verdicts.map(|(index, verdict)| (index, Ok(verdict))).collect()
+                let (mut rows, mut taken) = (Vec::new(), Vec::new());
+                for (row, requests) in charged.iter().filter_map(|charged| plan.found(charged)) {
+                    let place = rows.len();
+                    taken.extend(requests.iter().filter_map(|&index| Some((take(index)?, place))));
+                    rows.push(row);
+                }
+                self.answer(taken.into_iter().map(|(order, place)| {
+                    let verdict = rows[place].settle(&order.ticket().request);
+                    (order, Ok(verdict))
+                }));
             }
-            Err(error) => plan.requests().map(|index| (index, Err(error.clone()))).collect(),
-        };
-        self.answer(answers.into_iter().filter_map(|(index, answer)| {
-            let order = orders.get_mut(index).and_then(Option::take)?;
-            Some((order, answer))
-        }));
+            Err(error) => {
+                let failed = |index| Some((take(index)?, Err(error.clone())));
+                self.answer(plan.requests().filter_map(failed));
+            }
+        }
     }
 }

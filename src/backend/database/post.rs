@@ -20,7 +20,8 @@ use crate::{Clock, Timestamp};
 
 /// Open jobs from which on a worker waits for a burst to be over.
 const CROWD: usize = 16;
-/// The pause by which a burst ends, and what it may take at most, in microseconds.
+/// The pause by which a burst ends: as short as a thread can sleep, some fifty microseconds on Linux. And
+/// what the burst may take at most, in microseconds.
 const GAP: Duration = Duration::from_micros(1);
 const BURST: u64 = 500;
 /// Up to this, in microseconds, a transaction takes no longer than it takes many jobs to come: while it

@@ -89,17 +89,17 @@ UPDATE "django_smart_ratelimit_counter" AS c
 SET "count" = CASE WHEN c."window_start" = r.s THEN c."count" + r.n ELSE r.n END,
     "window_start" = r.s, "window_end" = r.e, "updated_at" = now()
 FROM (
-    SELECT o, k, n, l, t, p * interval '1 microsecond' AS p,
-        timestamptz 'epoch' + t * interval '1 microsecond' AS now,
-        timestamptz 'epoch' + (t - t % p) * interval '1 microsecond' AS s,
+    SELECT o, k, n, l, p, t, timestamptz 'epoch' + (t - t % p) * interval '1 microsecond' AS s,
         timestamptz 'epoch' + (t - t % p + p) * interval '1 microsecond' AS e
     FROM (
         SELECT o, k, n, l, p,
             (SELECT coalesce(?, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)) AS t
         FROM unnest(?, ?, ?, ?) WITH ORDINALITY AS u(k, n, l, p, o)) AS u
     OFFSET 0) AS r
-WHERE c."key" = r.k AND c."window_end" = c."window_start" + r.p
-    AND (c."window_start" = r.s AND c."count" + r.n <= r.l OR c."window_end" <= r.now)
+WHERE c."key" = r.k
+    AND (c."window_start" = r.s AND c."window_end" = r.e AND c."count" + r.n <= r.l
+        OR c."window_end" <= timestamptz 'epoch' + r.t * interval '1 microsecond'
+            AND c."window_end" = c."window_start" + r.p * interval '1 microsecond')
 RETURNING r.o, c."count", 0::bigint, r.t"#;
 
 const STATES: &str = r#"
