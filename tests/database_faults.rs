@@ -333,6 +333,8 @@ async fn a_disk_that_is_full_or_read_only_is_unavailable_and_charges_nothing() {
         let error = error.expect("nothing is written");
         assert_eq!((error.kind(), error.fate()), (ErrorKind::Unavailable, Fate::NotCharged));
         assert!(cause(&error).contains(reason), "{}", cause(&error));
+        let error = check(&backend, "another", &policy, 1).await.unwrap_err();
+        assert!(cause(&error).contains(reason), "the connection goes on: {}", cause(&error));
     }
 }
 

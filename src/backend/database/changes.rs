@@ -9,6 +9,10 @@ use super::{
 /// A row that was found, and is to stand otherwise.
 #[derive(Clone, Debug)]
 pub struct Change<R> {
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "SQLite writes only what changes")
+    )]
     pub(super) found: R,
     pub(super) now: R,
 }

@@ -32,6 +32,8 @@ mod commit;
 #[cfg(feature = "sqlite")]
 mod datetime;
 mod decide;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod dialect;
 mod direct;
 mod fault;
 mod held;
@@ -39,7 +41,7 @@ mod hub;
 mod hubs;
 mod inbox;
 mod job;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(feature = "mysql")]
 mod json;
 mod key;
 mod load;

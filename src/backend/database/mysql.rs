@@ -10,10 +10,10 @@ use diesel::{
 use super::{
     changes::Change,
     charge::{Charged, CounterCharge, StateCharge},
+    dialect::implement_tables,
     fault::Fault,
-    json::{self, implement_tables},
-    migrations,
-    row::{CounterRow, StateRow},
+    json, migrations,
+    row::{CounterRow, EntryRow, StateRow},
     stale::{self, Fragments},
     statement::{Int, Statement, Value},
     tables::Tables,
@@ -153,6 +153,30 @@ fn states(connection: &mut MysqlConnection, of: Vec<(String, i64)>) -> QueryResu
         expires,
     };
     Ok(found.into_iter().map(row).collect())
+}
+
+fn entries(connection: &mut MysqlConnection, keys: Vec<String>) -> QueryResult<Vec<EntryRow>> {
+    let found: Vec<(i64, String, i64, i64, i64)> =
+        Statement::<(Int, Text, Int, Int, Int)>::new(ENTRIES, [json::keys(&keys)])
+            .load(connection)?;
+    let row = |(id, key, at, expires, cost)| EntryRow { id, key, at, expires, cost };
+    Ok(found.into_iter().map(row).collect())
+}
+
+fn add_counters(connection: &mut MysqlConnection, rows: &[CounterRow]) -> QueryResult<usize> {
+    Statement::<()>::new(ADD_COUNTERS, [json::counters(rows)]).execute(connection)
+}
+
+fn add_states(connection: &mut MysqlConnection, rows: &[StateRow]) -> QueryResult<usize> {
+    Statement::<()>::new(ADD_STATES, [json::states(rows)]).execute(connection)
+}
+
+fn add_entries(connection: &mut MysqlConnection, rows: &[EntryRow]) -> QueryResult<usize> {
+    Statement::<()>::new(ADD_ENTRIES, [json::entries(rows)]).execute(connection)
+}
+
+fn remove_entries(connection: &mut MysqlConnection, ids: Vec<i64>) -> QueryResult<usize> {
+    Statement::<()>::new(REMOVE_ENTRIES, [json::ids(&ids)]).execute(connection)
 }
 
 fn change_counters(

@@ -1,19 +1,22 @@
-//! SQLite: lists travel as JSON. There is one writer at a time, so a transaction that means to write says
-//! so at once, and rows need no locks of their own.
+//! SQLite: rows are read and written one by one, for within the process a statement costs little. There is
+//! one writer at a time, so a transaction that means to write says so at once, and rows need no locks of
+//! their own.
 
 use diesel::{
-    OptionalExtension, QueryResult, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
-    result::Error::DeserializationError, sql_types::Text,
+    OptionalExtension, QueryResult, RunQueryDsl, SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    result::Error::DeserializationError,
+    sql_types::Text,
 };
 
 use super::{
     changes::Change,
     charge::{Charged, CounterCharge, StateCharge},
     datetime,
+    dialect::implement_tables,
     fault::Fault,
-    json::implement_tables,
     migrations,
-    row::{CounterRow, StateRow, signed},
+    row::{CounterRow, EntryRow, StateRow, signed},
     stale::{self, Fragments},
     statement::{Int, Statement, Value},
     tables::Tables,
@@ -32,19 +35,11 @@ const NOW: &str = "SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1
 const COUNTER: &str = "
 SELECT id, count, window_start, window_end FROM django_smart_ratelimit_counter WHERE key = ?";
 
-const ADD_COUNTERS: &str = "
+const ADD_COUNTER: &str = "
 INSERT INTO django_smart_ratelimit_counter
-    (key, count, window_start, window_end, created_at, updated_at)
-SELECT k, n,
-    strftime('%Y-%m-%d %H:%M:%S', s / 1000000, 'unixepoch')
-        || CASE s % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', s % 1000000) END,
-    strftime('%Y-%m-%d %H:%M:%S', e / 1000000, 'unixepoch')
-        || CASE e % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', e % 1000000) END,
-    strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now')
-FROM (SELECT value ->> 0 AS k, value ->> 1 AS n, value ->> 2 AS s, value ->> 3 AS e FROM json_each(?)) AS r";
+    (key, count, window_start, window_end, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
 
-/// A row at a time: a statement about a list would read the whole table, or try to add each row first.
-/// And what does not change is not mentioned, for SQLite would write it into every index again.
+/// What does not change is not mentioned, for SQLite would write it into every index again.
 const COUNT: &str = "
 UPDATE django_smart_ratelimit_counter SET count = ?, updated_at = ? WHERE id = ?";
 const BEGIN_WINDOW: &str = "
@@ -54,10 +49,9 @@ SET count = ?, updated_at = ?, window_start = ?, window_end = ? WHERE id = ?";
 const STATE: &str = "
 SELECT first_word, second_word, updated_at, expires_at FROM ratelimit_state WHERE key = ? AND tag = ?";
 
-const ADD_STATES: &str = "
+const ADD_STATE: &str = "
 INSERT INTO ratelimit_state (key, tag, first_word, second_word, updated_at, expires_at)
-SELECT k, t, a, b, u, e
-FROM (SELECT value ->> 0 AS k, value ->> 1 AS t, value ->> 2 AS a, value ->> 3 AS b, value ->> 4 AS u, value ->> 5 AS e FROM json_each(?)) AS r";
+VALUES (?, ?, ?, ?, ?, ?)";
 
 const CHANGE_STATE: &str = "
 UPDATE ratelimit_state SET first_word = ?, second_word = ?, updated_at = ? WHERE key = ? AND tag = ?";
@@ -66,27 +60,15 @@ UPDATE ratelimit_state SET first_word = ?, second_word = ?, updated_at = ?, expi
 WHERE key = ? AND tag = ?";
 
 const ENTRIES: &str = "
-SELECT id, key,
-    CAST(strftime('%s', substr(timestamp, 1, 19)) AS INTEGER) * 1000000
-        + CAST(substr(substr(timestamp, 21) || '000000', 1, 6) AS INTEGER),
-    CAST(strftime('%s', substr(expires_at, 1, 19)) AS INTEGER) * 1000000
-        + CAST(substr(substr(expires_at, 21) || '000000', 1, 6) AS INTEGER), cost
-FROM django_smart_ratelimit_entry WHERE key IN (SELECT value ->> 0 FROM json_each(?))
+SELECT id, timestamp, expires_at, cost FROM django_smart_ratelimit_entry WHERE key = ?
 ORDER BY timestamp, id";
 
-const ADD_ENTRIES: &str = "
+const ADD_ENTRY: &str = "
 INSERT INTO django_smart_ratelimit_entry
     (key, timestamp, expires_at, algorithm, created_at, updated_at, cost)
-SELECT k,
-    strftime('%Y-%m-%d %H:%M:%S', s / 1000000, 'unixepoch')
-        || CASE s % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', s % 1000000) END,
-    strftime('%Y-%m-%d %H:%M:%S', e / 1000000, 'unixepoch')
-        || CASE e % 1000000 WHEN 0 THEN '' ELSE printf('.%06d', e % 1000000) END,
-    'sliding_window', strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now'), c
-FROM (SELECT value ->> 0 AS k, value ->> 1 AS s, value ->> 2 AS e, value ->> 3 AS c FROM json_each(?)) AS r";
+VALUES (?, ?, ?, 'sliding_window', ?, ?, ?)";
 
-const REMOVE_ENTRIES: &str = "
-DELETE FROM django_smart_ratelimit_entry WHERE id IN (SELECT value ->> 0 FROM json_each(?))";
+const REMOVE_ENTRY: &str = "DELETE FROM django_smart_ratelimit_entry WHERE id = ?";
 
 const FORGET: [&str; 3] = [
     "DELETE FROM django_smart_ratelimit_counter WHERE key = ?",
@@ -99,7 +81,20 @@ fn transaction<T>(
     _: bool,
     work: impl FnOnce(&mut SqliteConnection) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    connection.immediate_transaction(work)
+    AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")?;
+    match work(connection) {
+        Ok(result) => {
+            AnsiTransactionManager::commit_transaction(connection)?;
+            Ok(result)
+        }
+        Err(fault) => {
+            // After some errors, as of a full disk, SQLite has ended the transaction by itself, which
+            // Diesel does not know: it needs one to end. Where there is one, this does nothing.
+            let _ = connection.batch_execute("BEGIN");
+            let _ = AnsiTransactionManager::rollback_transaction(connection);
+            Err(fault)
+        }
+    }
 }
 
 fn counters(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
@@ -128,15 +123,16 @@ struct Times {
 impl Times {
     fn of(&mut self, start: String, end: String) -> QueryResult<(i64, i64)> {
         if (&start, &end) != (&self.texts.0, &self.texts.1) {
-            let micros = |text: &str| {
-                let named = |error| format!("{text} is not a time: {error}");
-                datetime::micros(text).map_err(|error| DeserializationError(named(error).into()))
-            };
             self.micros = (micros(&start)?, micros(&end)?);
             self.texts = (start, end);
         }
         Ok(self.micros)
     }
+}
+
+fn micros(text: &str) -> QueryResult<i64> {
+    let named = |error| format!("{text} is not a time: {error}");
+    datetime::micros(text).map_err(|error| DeserializationError(named(error).into()))
 }
 
 fn states(connection: &mut SqliteConnection, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
@@ -152,6 +148,56 @@ fn states(connection: &mut SqliteConnection, of: Vec<(String, i64)>) -> QueryRes
         }
     }
     Ok(rows)
+}
+
+fn entries(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult<Vec<EntryRow>> {
+    let mut rows = Vec::new();
+    for key in keys {
+        let found: Vec<(i64, String, String, i64)> =
+            Statement::<(Int, Text, Text, Int)>::new(ENTRIES, [Value::Text(key.clone())])
+                .load(connection)?;
+        for (id, at, expires, cost) in found {
+            let (at, expires) = (micros(&at)?, micros(&expires)?);
+            rows.push(EntryRow { id, key: key.clone(), at, expires, cost });
+        }
+    }
+    Ok(rows)
+}
+
+fn add_counters(connection: &mut SqliteConnection, rows: &[CounterRow]) -> QueryResult<usize> {
+    let now = Value::Text(datetime::millis_text(signed(Clock::System.now().as_micros())));
+    for row in rows {
+        let [start, end] = [row.start, row.end].map(|time| Value::Text(datetime::text(time)));
+        let [key, count] = [Value::Text(row.key.clone()), Value::Int(row.count)];
+        run(connection, ADD_COUNTER, vec![key, count, start, end, now.clone(), now.clone()])?;
+    }
+    Ok(rows.len())
+}
+
+fn add_states(connection: &mut SqliteConnection, rows: &[StateRow]) -> QueryResult<usize> {
+    for row in rows {
+        let numbers = [row.tag, row.words[0], row.words[1], row.updated, row.expires];
+        let key = std::iter::once(Value::Text(row.key.clone()));
+        run(connection, ADD_STATE, key.chain(numbers.map(Value::Int)).collect())?;
+    }
+    Ok(rows.len())
+}
+
+fn add_entries(connection: &mut SqliteConnection, rows: &[EntryRow]) -> QueryResult<usize> {
+    let now = Value::Text(datetime::millis_text(signed(Clock::System.now().as_micros())));
+    for row in rows {
+        let [at, expires] = [row.at, row.expires].map(|time| Value::Text(datetime::text(time)));
+        let [key, cost] = [Value::Text(row.key.clone()), Value::Int(row.cost)];
+        run(connection, ADD_ENTRY, vec![key, at, expires, now.clone(), now.clone(), cost])?;
+    }
+    Ok(rows.len())
+}
+
+fn remove_entries(connection: &mut SqliteConnection, ids: Vec<i64>) -> QueryResult<usize> {
+    let count = ids.len();
+    ids.into_iter()
+        .try_for_each(|id| run(connection, REMOVE_ENTRY, vec![Value::Int(id)]).map(drop))?;
+    Ok(count)
 }
 
 fn change_counters(
