@@ -20,6 +20,7 @@ use diesel::{
     sql_query,
     sql_types::BigInt,
 };
+use futures_util::future::join_all;
 use support::database::{
     MysqlServer, PostgresServer,
     asking::{cause, check, left},
@@ -202,6 +203,26 @@ async fn every_key_has_its_own_rows_in_sqlite() {
 }
 
 /// A window of another period takes over the counter only when that is over.
+/// Nor do those whose checks travel with it suffer.
+#[actix_web::test]
+async fn a_count_to_which_sql_cannot_add_is_a_full_window() {
+    let server = PostgresServer::shared();
+    let url = server.database();
+    let (backend, _clock) = migrated(&url).await;
+    let fixed = policy(Algorithm::FixedWindow, "10/m");
+    for key in ["huge", "usual"] {
+        check(&backend, key, &fixed, 1).await.unwrap();
+    }
+    let mut damage = PgConnection::establish(&url).unwrap();
+    damage.run(&format!(
+        "UPDATE django_smart_ratelimit_counter SET count = {} WHERE %key% = 'huge'",
+        i64::MAX
+    ));
+    let checks = ["usual", "huge", "usual"].map(|key| check(&backend, key, &fixed, 1));
+    let allowed = join_all(checks).await.into_iter().map(|told| told.unwrap().is_allowed());
+    assert_eq!(allowed.collect::<Vec<_>>(), [true, false, true]);
+}
+
 #[actix_web::test]
 async fn two_periods_on_one_key_do_not_reset_each_other() {
     let (_folder, url) = sqlite();

@@ -9,7 +9,10 @@ use super::{
     ticket::Order,
     worker::{Connection, Worker},
 };
-use crate::{Timestamp, Verdict, backend::BackendError};
+use crate::{
+    Timestamp, Verdict,
+    backend::{BackendError, Fate},
+};
 
 impl<T: Tables> Worker<T> {
     pub(super) fn decide(
@@ -42,7 +45,7 @@ impl<T: Tables> Worker<T> {
         self.shared.hubs.answer(answers);
     }
 
-    /// Charges what can be charged at once, answers it, and hands back the rest.
+    /// Charges what can be charged at once, answers it, and hands back the rest in its order.
     fn charge(
         &self,
         connection: &mut Connection<T>,
@@ -90,6 +93,9 @@ impl<T: Tables> Worker<T> {
                     (order, Ok(verdict))
                 }));
             }
+            // Nothing was charged: what SQL cannot do with some row, the transitions can, or what is
+            // wrong is told to everybody.
+            Err(error) if error.fate() == Fate::NotCharged => {}
             Err(error) => {
                 let failed = |index| Some((take(index)?, Err(error.clone())));
                 self.answer(plan.requests().filter_map(failed));

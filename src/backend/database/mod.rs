@@ -3,7 +3,7 @@
 //! Limits survive restarts, and processes that share the database share them. Every check is decided in
 //! a transaction, by the database's clock, under locks on the rows of its keys; checks that wait are
 //! decided together in one transaction, so cost per check falls as load rises, and a lone check waits
-//! for nobody. A refusal that is known to hold is repeated without asking ([`DenialCache`]).
+//! for nobody. With PostgreSQL, one statement charges what a key can take. A refusal that is known to hold is repeated without asking ([`DenialCache`]).
 //!
 //! The tables are those of `django-smart-ratelimit`, which may go on counting in them, and one of ours;
 //! [`migrations`] makes them.
