@@ -203,6 +203,23 @@ async fn every_key_has_its_own_rows_in_sqlite() {
 }
 
 /// A window of another period takes over the counter only when that is over.
+/// By one statement where it can, and otherwise by a transaction after it.
+#[actix_web::test]
+async fn postgres_charges_a_key_that_can_take_it_in_one_round_trip() {
+    let server = PostgresServer::shared();
+    let (backend, _clock) = migrated(&server.database()).await;
+    for algorithm in [Algorithm::FixedWindow, Algorithm::TokenBucket, Algorithm::Gcra] {
+        let (policy, key) = (policy(algorithm, "2/m"), format!("{algorithm:?}"));
+        let mut trips = Vec::new();
+        for _ in ["new", "known", "refused"] {
+            let before = backend.stats().round_trips;
+            check(&backend, &key, &policy, 1).await.unwrap();
+            trips.push(backend.stats().round_trips - before);
+        }
+        assert_eq!(trips, [2, 1, 2], "{algorithm:?}");
+    }
+}
+
 /// Nor do those whose checks travel with it suffer.
 #[actix_web::test]
 async fn a_count_to_which_sql_cannot_add_is_a_full_window() {
