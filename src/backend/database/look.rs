@@ -79,6 +79,7 @@ impl Look {
             }
             Self::At(key) => ("= ?", key.clone(), i64::MAX),
         };
+        tables.plan_for_values()?;
         let mut seen = Vec::new();
         for table in [SeenTable::Counter, SeenTable::Entries, SeenTable::State] {
             let values = vec![Value::Text(key.clone()), Value::Int(most)];

@@ -268,6 +268,10 @@ impl Tables for PgConnection {
         if is_own { work(self) } else { self.in_transaction(is_own, work) }
     }
 
+    fn plan_for_values(&mut self) -> QueryResult<()> {
+        self.batch_execute("SET LOCAL plan_cache_mode = auto")
+    }
+
     fn prepare(&mut self) -> QueryResult<()> {
         self.batch_execute(PREPARE)?;
         self.batch_execute(LANGUAGE)

@@ -80,6 +80,7 @@ pub(super) fn clean<T: Tables>(
         Some(now) => now,
         None => tables.now()?,
     };
+    tables.plan_for_values()?;
     let back = stale.older_than.map(|micros| i64::try_from(micros).unwrap_or(i64::MAX));
     let before = now.saturating_sub(back.unwrap_or(0)).max(0);
     let mut counts = Counts::default();

@@ -46,6 +46,12 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
         self.in_transaction(is_own, work)
     }
 
+    /// Has the statements of this transaction planned for their values, where plans are kept otherwise: one
+    /// for any bound on the rows is one for a tenth of the table.
+    fn plan_for_values(&mut self) -> QueryResult<()> {
+        Ok(())
+    }
+
     /// What is set on a connection of our own when it is made.
     fn prepare(&mut self) -> QueryResult<()>;
 
