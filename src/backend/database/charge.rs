@@ -67,6 +67,7 @@ pub(super) trait Charge: Sized {
     /// The sum for one row; `None` if a statement cannot decide about it.
     fn of(key: &str, policy: &Policy, cost: u32) -> Option<Self>;
 
+    /// The cell to which it was added.
     fn before(&self, charged: &Charged) -> Option<Cell>;
 }
 
@@ -82,7 +83,7 @@ impl Charge for CounterCharge {
     }
 
     fn before(&self, charged: &Charged) -> Option<Cell> {
-        let count = unsigned(charged.words.0 - self.cost);
+        let count = unsigned(charged.words.0.saturating_sub(self.cost));
         let start = charged.now - charged.now % self.period.max(1);
         (count > 0).then_some(Cell(unsigned(start), count))
     }
@@ -110,8 +111,11 @@ impl Charge for StateCharge {
 
     fn before(&self, charged: &Charged) -> Option<Cell> {
         let (whole, rest) = charged.words;
-        let (whole, rest) = (whole - self.span.0, rest - self.span.1);
-        let (whole, rest) = if rest < 0 { (whole - 1, rest + self.parts) } else { (whole, rest) };
+        let (whole, rest) = (whole.saturating_sub(self.span.0), rest.saturating_sub(self.span.1));
+        let (whole, rest) = match rest {
+            ..0 => (whole.saturating_sub(1), rest.saturating_add(self.parts)),
+            0.. => (whole, rest),
+        };
         Some(Cell(unsigned(whole), unsigned(rest)))
     }
 }
@@ -215,7 +219,7 @@ impl<C: Charge> Plan<C> {
 
     /// A row that took its charge, as it was found, and the numbers of the requests that made it up.
     pub(super) fn found(&self, charged: &Charged) -> Option<(Found, &[usize])> {
-        let place = usize::try_from(charged.place - 1).ok()?;
+        let place = usize::try_from(charged.place.checked_sub(1)?).ok()?;
         let (charge, requests) = (self.charges.get(place)?, self.requests.get(place)?);
         Some((Found { cell: charge.before(charged), now: row::time(charged.now) }, requests))
     }

@@ -19,6 +19,12 @@ impl Claim {
         }
     }
 
+    /// For the worker, where it has changed nothing after all.
+    pub(super) fn release(&self) {
+        // One that was given up meanwhile stays so.
+        let _ = self.0.compare_exchange(TAKEN, WAITING, SeqCst, SeqCst);
+    }
+
     /// For who waits no longer: whether it is certain that nothing was changed, nor will be.
     pub(super) fn give_up(&self) -> bool {
         self.0.swap(GIVEN_UP, SeqCst) == WAITING
@@ -51,5 +57,15 @@ mod tests {
         assert!(claim.take() && claim.take(), "an attempt may be repeated");
         assert!(!claim.give_up());
         assert!(!claim.take(), "but not when nobody waits any more");
+    }
+
+    #[test]
+    fn what_was_taken_and_not_done_can_be_given_up_as_before() {
+        let claim = Claim::default();
+        assert!(claim.take());
+        claim.release();
+        assert!(claim.give_up());
+        claim.release();
+        assert!(!claim.take());
     }
 }

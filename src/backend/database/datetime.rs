@@ -2,21 +2,20 @@
 
 use chrono::{DateTime, NaiveDateTime};
 
-/// To the microsecond, without a fraction of zero.
-pub(super) fn text(micros: i64) -> String {
+/// To the microsecond, without a fraction of zero; `None` for a time that no calendar has.
+pub(super) fn text(micros: i64) -> Option<String> {
     let format =
         if micros % 1_000_000 == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.6f" };
     formatted(micros, format)
 }
 
-/// To the millisecond, always as long.
-pub(super) fn millis_text(micros: i64) -> String {
+/// To the millisecond, always as long; `None` as of [`text`].
+pub(super) fn millis_text(micros: i64) -> Option<String> {
     formatted(micros, "%Y-%m-%d %H:%M:%S%.3f")
 }
 
-/// A time that no calendar has becomes the epoch.
-fn formatted(micros: i64, format: &str) -> String {
-    DateTime::from_timestamp_micros(micros).unwrap_or_default().format(format).to_string()
+fn formatted(micros: i64, format: &str) -> Option<String> {
+    Some(DateTime::from_timestamp_micros(micros)?.format(format).to_string())
 }
 
 /// Unix microseconds.
@@ -37,9 +36,10 @@ mod tests {
             (1_800_000_000_000_001, "2027-01-15 08:00:00.000001"),
             (1_799_999_999_500_000, "2027-01-15 07:59:59.500000"),
         ] {
-            assert_eq!((text(at).as_str(), micros(written)), (written, Ok(at)));
+            assert_eq!((text(at).as_deref(), micros(written)), (Some(written), Ok(at)));
         }
-        assert_eq!(millis_text(1_800_000_000_001_999), "2027-01-15 08:00:00.001");
+        let millis = millis_text(1_800_000_000_001_999);
+        assert_eq!(millis.as_deref(), Some("2027-01-15 08:00:00.001"));
     }
 
     #[test]
@@ -47,5 +47,6 @@ mod tests {
         for text in ["", "yesterday", "2027-01-15", "2027-13-01 00:00:00", "2027-01-15 08:00:00 "] {
             assert!(micros(text).is_err(), "{text}");
         }
+        assert_eq!((text(i64::MAX), millis_text(i64::MIN)), (None, None));
     }
 }

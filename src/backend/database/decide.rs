@@ -61,7 +61,9 @@ impl<T: Tables> Worker<T> {
         self.charge_rows(connection, &mut orders, deadline, &states, |tables, charges| {
             Ok(tables.charge_states(charges, now)?)
         });
-        orders.into_iter().flatten().collect()
+        let rest: Vec<_> = orders.into_iter().flatten().collect();
+        rest.iter().for_each(|order| order.ticket().claim.release());
+        rest
     }
 
     fn charge_rows<C: Charge>(
@@ -88,9 +90,9 @@ impl<T: Tables> Worker<T> {
                     taken.extend(requests.iter().filter_map(|&index| Some((take(index)?, place))));
                     rows.push(row);
                 }
-                self.answer(taken.into_iter().map(|(order, place)| {
-                    let verdict = rows[place].settle(&order.ticket().request);
-                    (order, Ok(verdict))
+                self.answer(taken.into_iter().filter_map(|(order, place)| {
+                    let verdict = rows.get_mut(place)?.settle(&order.ticket().request);
+                    Some((order, Ok(verdict)))
                 }));
             }
             // Nothing was charged: what SQL cannot do with some row, the transitions can, or what is

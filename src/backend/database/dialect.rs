@@ -6,16 +6,10 @@ macro_rules! implement_tables {
     ($connection:ty, $migrations:expr) => {
         const _: () = {
             use diesel::sql_types::Text;
-            use $crate::backend::database::{
-                changes::Change,
-                charge::{Charged, CounterCharge, StateCharge},
-                statement::Int,
-                tables::Locked,
-            };
+            use $crate::backend::database::{changes::Change, statement::Int, tables::Locked};
 
             impl Tables for $connection {
                 const FRAGMENTS: Fragments = FRAGMENTS;
-                const CHARGES_AT_ONCE: bool = CHARGES_AT_ONCE;
 
                 fn in_transaction<T>(
                     &mut self,
@@ -43,22 +37,6 @@ macro_rules! implement_tables {
 
                 fn change_counters(&mut self, rows: &[Change<CounterRow>]) -> QueryResult<usize> {
                     change_counters(self, rows)
-                }
-
-                fn charge_counters(
-                    &mut self,
-                    charges: &[CounterCharge],
-                    now: Option<i64>,
-                ) -> QueryResult<Vec<Charged>> {
-                    charge_counters(self, charges, now)
-                }
-
-                fn charge_states(
-                    &mut self,
-                    charges: &[StateCharge],
-                    now: Option<i64>,
-                ) -> QueryResult<Vec<Charged>> {
-                    charge_states(self, charges, now)
                 }
 
                 fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>> {

@@ -9,7 +9,6 @@ use diesel::{
 
 use super::{
     changes::Change,
-    charge::{Charged, CounterCharge, StateCharge},
     dialect::implement_tables,
     fault::Fault,
     json, migrations,
@@ -199,24 +198,6 @@ fn prepare(connection: &mut MysqlConnection) -> QueryResult<()> {
     // Errors are told apart by their English messages.
     connection.batch_execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
     connection.batch_execute("SET lc_messages = 'en_US'")
-}
-
-const CHARGES_AT_ONCE: bool = false;
-
-fn charge_counters(
-    _: &mut MysqlConnection,
-    _: &[CounterCharge],
-    _: Option<i64>,
-) -> QueryResult<Vec<Charged>> {
-    Ok(Vec::new())
-}
-
-fn charge_states(
-    _: &mut MysqlConnection,
-    _: &[StateCharge],
-    _: Option<i64>,
-) -> QueryResult<Vec<Charged>> {
-    Ok(Vec::new())
 }
 
 const FRAGMENTS: Fragments = Fragments {

@@ -18,7 +18,7 @@ use super::{
     tables::{Locked, Tables},
 };
 
-/// Plans of statements are kept, whatever their values: planning takes longer than a check. Made while a
+/// Plans of statements are kept, whatever their values, or every check would be planned anew. Made while a
 /// table is small they would read the whole of it, and still do so when it is large: nothing but a look-up
 /// of each key is ever wanted.
 const PREPARE: &str = "SET application_name = 'actix-smart-ratelimit'; \

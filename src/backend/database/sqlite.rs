@@ -5,13 +5,12 @@
 use diesel::{
     OptionalExtension, QueryResult, RunQueryDsl, SqliteConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
-    result::Error::DeserializationError,
+    result::Error::{DeserializationError, SerializationError},
     sql_types::Text,
 };
 
 use super::{
     changes::Change,
-    charge::{Charged, CounterCharge, StateCharge},
     datetime,
     dialect::implement_tables,
     fault::Fault,
@@ -130,6 +129,22 @@ impl Times {
     }
 }
 
+/// A time for the original's columns.
+fn time_text(micros: i64) -> QueryResult<Value> {
+    written(micros, datetime::text(micros))
+}
+
+/// When a row is written.
+fn now_text() -> QueryResult<Value> {
+    let micros = signed(Clock::System.now().as_micros());
+    written(micros, datetime::millis_text(micros))
+}
+
+fn written(micros: i64, text: Option<String>) -> QueryResult<Value> {
+    let named = || SerializationError(format!("no calendar has {micros} microseconds").into());
+    text.map(Value::Text).ok_or_else(named)
+}
+
 fn micros(text: &str) -> QueryResult<i64> {
     let named = |error| format!("{text} is not a time: {error}");
     datetime::micros(text).map_err(|error| DeserializationError(named(error).into()))
@@ -165,9 +180,9 @@ fn entries(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult<
 }
 
 fn add_counters(connection: &mut SqliteConnection, rows: &[CounterRow]) -> QueryResult<usize> {
-    let now = Value::Text(datetime::millis_text(signed(Clock::System.now().as_micros())));
+    let now = now_text()?;
     for row in rows {
-        let [start, end] = [row.start, row.end].map(|time| Value::Text(datetime::text(time)));
+        let (start, end) = (time_text(row.start)?, time_text(row.end)?);
         let [key, count] = [Value::Text(row.key.clone()), Value::Int(row.count)];
         run(connection, ADD_COUNTER, vec![key, count, start, end, now.clone(), now.clone()])?;
     }
@@ -184,9 +199,9 @@ fn add_states(connection: &mut SqliteConnection, rows: &[StateRow]) -> QueryResu
 }
 
 fn add_entries(connection: &mut SqliteConnection, rows: &[EntryRow]) -> QueryResult<usize> {
-    let now = Value::Text(datetime::millis_text(signed(Clock::System.now().as_micros())));
+    let now = now_text()?;
     for row in rows {
-        let [at, expires] = [row.at, row.expires].map(|time| Value::Text(datetime::text(time)));
+        let (at, expires) = (time_text(row.at)?, time_text(row.expires)?);
         let [key, cost] = [Value::Text(row.key.clone()), Value::Int(row.cost)];
         run(connection, ADD_ENTRY, vec![key, at, expires, now.clone(), now.clone(), cost])?;
     }
@@ -204,12 +219,12 @@ fn change_counters(
     connection: &mut SqliteConnection,
     rows: &[Change<CounterRow>],
 ) -> QueryResult<usize> {
-    let now = datetime::millis_text(signed(Clock::System.now().as_micros()));
+    let now = now_text()?;
     for Change { found, now: row } in rows {
-        let mut values = vec![Value::Int(row.count), Value::Text(now.clone())];
+        let mut values = vec![Value::Int(row.count), now.clone()];
         let begins = (found.start, found.end) != (row.start, row.end);
         if begins {
-            values.extend([row.start, row.end].map(|time| Value::Text(datetime::text(time))));
+            values.extend([time_text(row.start)?, time_text(row.end)?]);
         }
         values.push(Value::Int(row.id));
         run(connection, if begins { BEGIN_WINDOW } else { COUNT }, values)?;
@@ -242,24 +257,6 @@ fn run(
 
 fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(PREPARE)
-}
-
-const CHARGES_AT_ONCE: bool = false;
-
-fn charge_counters(
-    _: &mut SqliteConnection,
-    _: &[CounterCharge],
-    _: Option<i64>,
-) -> QueryResult<Vec<Charged>> {
-    Ok(Vec::new())
-}
-
-fn charge_states(
-    _: &mut SqliteConnection,
-    _: &[StateCharge],
-    _: Option<i64>,
-) -> QueryResult<Vec<Charged>> {
-    Ok(Vec::new())
 }
 
 const FRAGMENTS: Fragments = Fragments {

@@ -26,7 +26,7 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     const FRAGMENTS: Fragments;
 
     /// Whether it can charge rows that it has not locked and read before.
-    const CHARGES_AT_ONCE: bool;
+    const CHARGES_AT_ONCE: bool = false;
 
     /// Does `work` in one transaction at READ COMMITTED, or as the only writer. A connection of our own
     /// was [prepared](Self::prepare) for it.
@@ -71,16 +71,16 @@ pub trait Tables: Connection + R2D2Connection + LookAt + Sized + 'static {
     /// server, and tells which.
     fn charge_counters(
         &mut self,
-        charges: &[CounterCharge],
-        now: Option<i64>,
-    ) -> QueryResult<Vec<Charged>>;
+        _: &[CounterCharge],
+        _: Option<i64>,
+    ) -> QueryResult<Vec<Charged>> {
+        Ok(Vec::new())
+    }
 
     /// The same for buckets.
-    fn charge_states(
-        &mut self,
-        charges: &[StateCharge],
-        now: Option<i64>,
-    ) -> QueryResult<Vec<Charged>>;
+    fn charge_states(&mut self, _: &[StateCharge], _: Option<i64>) -> QueryResult<Vec<Charged>> {
+        Ok(Vec::new())
+    }
 
     /// Those of these states that exist, locked.
     fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>>;
