@@ -52,6 +52,8 @@ pub(crate) fn direct(seconds: u64) {
     let mut history = History::default();
     let begun = Instant::now();
     let mut failed = BTreeMap::<&str, u32>::new();
+    sleep(Duration::from_secs(1));
+    stores.fail_together();
     while begun.elapsed() < Duration::from_secs(seconds) {
         sleep(Duration::from_millis(rng.u64(200..1_500)));
         *failed.entry(stores.fail(&mut rng, &mut history)).or_default() += 1;
@@ -95,6 +97,16 @@ fn setting() -> Setting {
 }
 
 impl Stores {
+    /// Both stores are away for so long that limits kept locally refuse: chance alone may not bring it.
+    fn fail_together(&self) {
+        for proxy in &self.proxies {
+            proxy.set(Mode::Refuse);
+            proxy.cut();
+        }
+        sleep(Duration::from_secs(3));
+        self.proxies.iter().for_each(|proxy| proxy.set(Mode::Pass));
+    }
+
     /// Lets one store fail for a while, or both, and names what it did.
     fn fail(&self, rng: &mut Rng, history: &mut History) -> &'static str {
         let time = Duration::from_millis(rng.u64(100..1_500));
