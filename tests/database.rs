@@ -220,6 +220,24 @@ async fn postgres_charges_a_key_that_can_take_it_in_one_round_trip() {
     }
 }
 
+/// By the statement that charges at once, and under locks.
+#[actix_web::test]
+async fn a_row_that_is_changed_leaves_its_room_to_later_versions_in_postgres() {
+    const WIDE: &str = "SELECT (SELECT COUNT(*) FROM django_smart_ratelimit_counter WHERE room IS NOT NULL) \
+        + (SELECT COUNT(*) FROM ratelimit_state WHERE room IS NOT NULL) AS number";
+    let server = PostgresServer::shared();
+    let url = server.database();
+    let (backend, _clock) = migrated(&url).await;
+    let mut tables = PgConnection::establish(&url).unwrap();
+    for algorithm in [Algorithm::FixedWindow, Algorithm::Gcra, Algorithm::SlidingWindowCounter] {
+        let (policy, key) = (policy(algorithm, "9/m"), format!("{algorithm:?}"));
+        check(&backend, &key, &policy, 1).await.unwrap();
+        assert_eq!(tables.number(WIDE), 1, "{algorithm:?}");
+        check(&backend, &key, &policy, 1).await.unwrap();
+        assert_eq!(tables.number(WIDE), 0, "{algorithm:?}");
+    }
+}
+
 /// Nor do those whose checks travel with it suffer.
 #[actix_web::test]
 async fn a_count_to_which_sql_cannot_add_is_a_full_window() {

@@ -64,6 +64,9 @@ pub(crate) fn original(dialect: &str) -> Tables {
         .collect()
 }
 
+/// What makes new rows wide.
+const ROOM: &str = "room text null default(repeat(' '::text, 60))";
+
 /// The same with what later migrations change.
 pub(crate) fn migrated(dialect: &str) -> Tables {
     let mut tables = original(dialect);
@@ -83,8 +86,9 @@ pub(crate) fn migrated(dialect: &str) -> Tables {
     }
     if dialect == "postgres" {
         change("counter", "count integer check(count >= 0)", "count bigint check(count >= 0)");
+        change("counter", "", ROOM);
     }
-    let columns = [
+    let mut columns = vec![
         "key varchar(255) primary",
         "tag bigint primary",
         "first_word bigint",
@@ -93,7 +97,11 @@ pub(crate) fn migrated(dialect: &str) -> Tables {
         "expires_at bigint",
     ];
     let expiry = ("ratelimit_state_expires_at_idx".to_owned(), "expires_at".to_owned());
-    let state = Table { columns: columns.map(str::to_owned).into(), indexes: [expiry].into() };
+    if dialect == "postgres" {
+        columns.push(ROOM);
+    }
+    let columns = columns.into_iter().map(str::to_owned).collect();
+    let state = Table { columns, indexes: [expiry].into() };
     tables.insert("ratelimit_state".to_owned(), state);
     tables
 }

@@ -76,10 +76,11 @@ SELECT k, n, timestamptz 'epoch' + s * interval '1 microsecond',
 FROM unnest(?, ?, ?, ?) WITH ORDINALITY AS r(k, n, s, e, o) ORDER BY o
 ON CONFLICT ("key") DO NOTHING"#;
 
+/// Whatever changes a row leaves the room that it took when it was added to those that come after it.
 const CHANGE_COUNTERS: &str = r#"
 UPDATE "django_smart_ratelimit_counter" AS c
 SET "count" = n, "window_start" = timestamptz 'epoch' + s * interval '1 microsecond',
-    "window_end" = timestamptz 'epoch' + e * interval '1 microsecond', "updated_at" = now()
+    "window_end" = timestamptz 'epoch' + e * interval '1 microsecond', "updated_at" = now(), "room" = NULL
 FROM unnest(?, ?, ?, ?) AS r(k, n, s, e) WHERE c."key" = r.k"#;
 
 /// Rows are met, and locked, in the order of the list, that of their keys. The clock is read once, before:
@@ -87,7 +88,7 @@ FROM unnest(?, ?, ?, ?) AS r(k, n, s, e) WHERE c."key" = r.k"#;
 const CHARGE_COUNTERS: &str = r#"
 UPDATE "django_smart_ratelimit_counter" AS c
 SET "count" = CASE WHEN c."window_start" = r.s THEN c."count" + r.n ELSE r.n END,
-    "window_start" = r.s, "window_end" = r.e, "updated_at" = now()
+    "window_start" = r.s, "window_end" = r.e, "updated_at" = now(), "room" = NULL
 FROM (
     SELECT o, k, n, l, p, t, timestamptz 'epoch' + (t - t % p) * interval '1 microsecond' AS s,
         timestamptz 'epoch' + (t - t % p + p) * interval '1 microsecond' AS e
@@ -118,7 +119,7 @@ ON CONFLICT ("key", "tag") DO NOTHING"#;
 
 const CHANGE_STATES: &str = r#"
 UPDATE "ratelimit_state" AS s SET "first_word" = a, "second_word" = b, "updated_at" = u,
-    "expires_at" = e
+    "expires_at" = e, "room" = NULL
 FROM unnest(?, ?, ?, ?, ?, ?) AS r(k, t, a, b, u, e)
 WHERE s."key" = r.k COLLATE "C" AND s."tag" = r.t"#;
 
@@ -128,7 +129,7 @@ UPDATE "ratelimit_state" AS s
 SET "first_word" = greatest(s."first_word", r.t) + r.a
         + CASE WHEN s."first_word" >= r.t AND s."second_word" + r.b >= r.p THEN 1 ELSE 0 END,
     "second_word" = CASE WHEN s."first_word" >= r.t THEN (s."second_word" + r.b) % r.p ELSE r.b END,
-    "updated_at" = r.t,
+    "updated_at" = r.t, "room" = NULL,
     "expires_at" = (greatest(s."first_word", r.t) + r.a + r.m + CASE
         WHEN s."first_word" >= r.t AND s."second_word" + r.b > r.p THEN 2
         WHEN s."first_word" >= r.t AND s."second_word" + r.b > 0 OR r.b > 0 THEN 1 ELSE 0 END

@@ -26,6 +26,7 @@ diesel::table! {
         window_end -> Timestamptz,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        room -> Nullable<Text>,
     }
 }
 
@@ -53,6 +54,7 @@ diesel::table! {
         second_word -> Int8,
         updated_at -> Int8,
         expires_at -> Int8,
+        room -> Nullable<Text>,
     }
 }
 
