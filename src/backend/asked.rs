@@ -1,5 +1,7 @@
 //! A batch that outlives its request's stack frame, for stores that answer later.
 
+use smallvec::SmallVec;
+
 use crate::{Batch, Check, Mode, Policy, Timestamp};
 
 /// A check with everything it needs.
@@ -10,11 +12,11 @@ pub(in crate::backend) struct OwnedCheck {
     pub(in crate::backend) cost: u32,
 }
 
-/// Checks of one batch.
+/// Checks of one batch; most have one.
 #[derive(Clone, Debug)]
 pub(in crate::backend) struct Asked {
     pub(in crate::backend) mode: Mode,
-    pub(in crate::backend) checks: Vec<OwnedCheck>,
+    pub(in crate::backend) checks: SmallVec<[OwnedCheck; 1]>,
 }
 
 impl Asked {

@@ -43,8 +43,8 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    fn ask(&self, batch: &Batch<'_>, mode: Mode) -> Progress {
-        Progress::Pending(Box::pin(self.decide(Request::Check(Asked::of(batch, mode)))))
+    pub(super) fn ask(&self, batch: &Batch<'_>, mode: Mode) -> Waiting {
+        self.decide(Request::Check(Asked::of(batch, mode)))
     }
 
     /// Has something decided together with others. It waits for its turn from now on, not from when it is
@@ -100,11 +100,11 @@ impl OverrideSource for Direct {
 
 impl Backend for Direct {
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
-        self.ask(batch, Mode::Charge)
+        Progress::Pending(Box::pin(self.ask(batch, Mode::Charge)))
     }
 
     fn peek(&self, batch: &mut Batch<'_>) -> Progress {
-        self.ask(batch, Mode::Peek)
+        Progress::Pending(Box::pin(self.ask(batch, Mode::Peek)))
     }
 
     fn reset(&self, key: &str) -> BoxFuture<Result<(), BackendError>> {

@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn ticket(shared: &Arc<Shared>, micros: u64) -> (Order, Waiting) {
-        let request = Request::Check(Asked { mode: Mode::Charge, checks: Vec::new() });
+        let request = Request::Check(Asked { mode: Mode::Charge, checks: Default::default() });
         Ticket::issue(request, Clock::System.now() + micros, shared.clone())
     }
 

@@ -18,9 +18,9 @@ use diesel::r2d2::{ConnectionManager, Pool};
 use self::direct::Direct;
 use super::{
     Backend, BackendError, BoxFuture, Health, OverrideRow, OverrideSource, Progress, Stats, Upkeep,
-    wrap::DenialCache,
+    wrap::{DenialCache, Noted},
 };
-use crate::{Batch, Charge, Error, Policy};
+use crate::{Batch, Charge, Error, Mode, Policy};
 
 mod attempt;
 mod builder;
@@ -164,7 +164,11 @@ impl OverrideSource for DatabaseBackend {
 
 impl Backend for DatabaseBackend {
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
-        self.door.check(batch)
+        let ask = |direct: &Direct, batch: &mut Batch<'_>| Some(direct.ask(batch, Mode::Charge));
+        match self.door.unless_known(batch, ask) {
+            None => Progress::Done,
+            Some((answer, memo)) => Progress::Pending(Box::pin(Noted { answer, memo })),
+        }
     }
 
     fn peek(&self, batch: &mut Batch<'_>) -> Progress {

@@ -141,12 +141,9 @@ impl Future for Waiting {
     type Output = Result<Verdict, BackendError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = match self.progress(context.waker()) {
-            Poll::Ready(result) => result,
-            Poll::Pending => return Poll::Pending,
-        };
-        self.is_over = true;
-        Poll::Ready(result)
+        let progress = self.progress(context.waker());
+        self.is_over = progress.is_ready();
+        progress
     }
 }
 

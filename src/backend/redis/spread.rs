@@ -68,7 +68,7 @@ fn parts(asked: &Asked, at: Timestamp) -> Vec<Part> {
         let slot = slot_of(&kind.state_key(&check.key, window));
         let found = parts.iter().position(|(known, _)| *known == slot);
         let index = found.unwrap_or_else(|| {
-            let asked = Asked { mode: asked.mode, checks: Vec::new() };
+            let asked = Asked { mode: asked.mode, checks: Default::default() };
             parts.push((slot, Part { places: Vec::new(), asked }));
             parts.len() - 1
         });

@@ -13,4 +13,6 @@ mod lease;
 mod sets;
 
 pub use denial::DenialCache;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+pub(super) use denial::Noted;
 pub use lease::Leases;

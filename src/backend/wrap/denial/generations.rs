@@ -8,7 +8,7 @@ use std::sync::{
 use crate::backend::hash::scale;
 
 /// Some keys share a generation; a change of one then costs another a question to the store.
-const STRIPES: usize = 1_024;
+const STRIPES: u16 = 1_024;
 
 /// A number for each of the stripes over which keys are spread; it rises when a key is changed.
 #[derive(Debug)]
@@ -22,17 +22,18 @@ impl Default for Generations {
 
 impl Generations {
     #[inline]
-    pub(super) fn stripe(key: u64) -> usize {
-        scale(key, STRIPES)
+    #[expect(clippy::cast_possible_truncation, reason = "a stripe is below their number")]
+    pub(super) fn stripe(key: u64) -> u16 {
+        scale(key, STRIPES.into()) as u16
     }
 
     #[inline]
-    pub(super) fn of(&self, stripe: usize) -> u64 {
-        self.0[stripe].load(Ordering::Acquire)
+    pub(super) fn of(&self, stripe: u16) -> u64 {
+        self.0[usize::from(stripe)].load(Ordering::Acquire)
     }
 
-    fn raise(&self, stripe: usize) {
-        self.0[stripe].fetch_add(1, Ordering::AcqRel);
+    fn raise(&self, stripe: u16) {
+        self.0[usize::from(stripe)].fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -40,7 +41,7 @@ impl Generations {
 #[derive(Debug)]
 pub(super) struct Change {
     generations: Arc<Generations>,
-    stripe: usize,
+    stripe: u16,
 }
 
 impl Change {

@@ -33,7 +33,7 @@ pub(super) struct Question {
     pub(super) generation: u64,
     /// The caller's time.
     pub(super) now: Timestamp,
-    stripes: ArrayVec<usize, MAX_CHECKS>,
+    stripes: ArrayVec<u16, MAX_CHECKS>,
 }
 
 impl Known {
@@ -72,7 +72,7 @@ impl Known {
 
     /// Generations only rise, so their sum stands still only if all of them do.
     #[inline]
-    fn generation(&self, stripes: &[usize]) -> u64 {
+    fn generation(&self, stripes: &[u16]) -> u64 {
         stripes.iter().fold(0, |sum, stripe| sum.wrapping_add(self.generations.of(*stripe)))
     }
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub(in crate::backend) use self::noted::{Memo, Noted};
 use self::{generations::Change, known::Known};
 use crate::{
     Batch, Charge, Error, Policy,
@@ -14,6 +15,7 @@ use crate::{
 mod generations;
 mod known;
 mod lone;
+mod noted;
 mod several;
 
 /// Answers for keys that cannot be admitted before a known time; everything else goes to the
@@ -90,27 +92,42 @@ impl<B> DenialCache<B> {
     pub fn get_ref(&self) -> &B {
         &self.inner
     }
+
+    /// Decides a batch that is known to be refused, and has others asked about. What is asked comes back
+    /// with a memo of it if the answer may be remembered.
+    #[inline]
+    pub(in crate::backend) fn unless_known<F>(
+        &self,
+        batch: &mut Batch<'_>,
+        ask: impl FnOnce(&B, &mut Batch<'_>) -> Option<F>,
+    ) -> Option<(F, Option<Memo>)> {
+        let known = self.known.as_ref();
+        let question = known.and_then(|known| Some((known, known.question(batch)?)));
+        if question.as_ref().is_some_and(|(known, question)| known.answer(question, batch)) {
+            return None;
+        }
+        let answer = ask(&self.inner, batch)?;
+        let memo = question.map(|(known, question)| {
+            let limit = batch.checks().first().map_or(0, |check| check.policy.limit());
+            Memo { known: known.clone(), question, limit, max_age: self.max_age }
+        });
+        Some((answer, memo))
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl<B: Backend> Backend for DenialCache<B> {
     #[inline]
     fn check(&self, batch: &mut Batch<'_>) -> Progress {
-        let Some(known) = &self.known else { return self.inner.check(batch) };
-        let Some(question) = known.question(batch) else { return self.inner.check(batch) };
-        if known.answer(&question, batch) {
-            return Progress::Done;
+        let ask = |inner: &B, batch: &mut Batch<'_>| match inner.check(batch) {
+            Progress::Done => None,
+            Progress::Pending(answer) => Some(answer),
+        };
+        match self.unless_known(batch, ask) {
+            None => Progress::Done,
+            Some((answer, None)) => Progress::Pending(answer),
+            Some((answer, memo)) => Progress::Pending(Box::pin(Noted { answer, memo })),
         }
-        let Progress::Pending(answer) = self.inner.check(batch) else { return Progress::Done };
-        let limit = batch.checks().first().map_or(0, |check| check.policy.limit());
-        let (known, max_age) = (known.clone(), self.max_age);
-        Progress::Pending(Box::pin(async move {
-            let answer = answer.await;
-            if let Ok(verdict) = &answer {
-                known.remember(&question, limit, max_age, verdict);
-            }
-            answer
-        }))
     }
 
     fn peek(&self, batch: &mut Batch<'_>) -> Progress {
