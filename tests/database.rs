@@ -7,9 +7,9 @@ mod support;
 use std::time::Duration;
 
 use actix_smart_ratelimit::{
-    Algorithm, ManualClock, Policy, Rate, Timestamp,
+    Algorithm, Batch, Check, Clock, ManualClock, Policy, Rate, Timestamp,
     backend::{
-        Backend, ErrorKind, Fate,
+        Backend, ErrorKind, Fate, Progress,
         database::{DatabaseBackend, Dialect},
     },
 };
@@ -20,7 +20,7 @@ use diesel::{
     sql_query,
     sql_types::BigInt,
 };
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use support::database::{
     MysqlServer, PostgresServer,
     asking::{cause, check, left},
@@ -273,6 +273,39 @@ async fn two_periods_on_one_key_do_not_reset_each_other() {
     assert!(check(&backend, "k", &hour, 1).await.unwrap().is_allowed());
     assert!(!check(&backend, "k", &hour, 1).await.unwrap().is_allowed());
     assert_eq!(left(&backend, "k", &minute).await, 2);
+}
+
+/// Somebody else holds its lock meanwhile.
+#[actix_web::test]
+async fn mysql_decides_at_the_time_at_which_a_row_is_free() {
+    const WAITING: &str = "SELECT COUNT(*) AS number FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+    let server = MysqlServer::shared();
+    let url = server.database();
+    let backend = DatabaseBackend::builder(&url).deadline(Duration::from_secs(20)).build().unwrap();
+    backend.migrate().await.unwrap();
+    for (algorithm, table) in [
+        (Algorithm::FixedWindow, "django_smart_ratelimit_counter"),
+        (Algorithm::Gcra, "ratelimit_state"),
+    ] {
+        let (policy, key) = (policy(algorithm, "100/h"), format!("busy{algorithm:?}"));
+        check(&backend, &key, &policy, 1).await.unwrap();
+        let mut other = MysqlConnection::establish(&url).unwrap();
+        other.run("BEGIN");
+        other.run(&format!("SELECT * FROM {table} WHERE %key% = '{key}' FOR UPDATE"));
+        let free = async {
+            while other.number(WAITING) == 0 {
+                actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+            }
+            let free = Clock::System.now();
+            other.run("COMMIT");
+            free
+        };
+        let mut batch = Batch::of(Timestamp::ZERO, Check { key: &key, policy: &policy, cost: 1 });
+        let Progress::Pending(told) = backend.check(&mut batch) else { panic!("it was not asked") };
+        let (told, free) = join(told, free).await;
+        let decided_at = told.unwrap().decided_at();
+        assert!(decided_at >= free, "{algorithm:?}: {decided_at:?}, free at {free:?}");
+    }
 }
 
 /// Each dialect says that migrations are to be run, on checks and when asked for its health.

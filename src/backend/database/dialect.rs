@@ -3,7 +3,7 @@
 /// Implements [`Tables`](super::tables::Tables) over the functions and statements of the module where it
 /// stands.
 macro_rules! implement_tables {
-    ($connection:ty, $migrations:expr) => {
+    ($connection:ty) => {
         const _: () = {
             use diesel::sql_types::Text;
             use $crate::backend::database::{changes::Change, statement::Int, tables::Locked};
@@ -28,7 +28,7 @@ macro_rules! implement_tables {
                 }
 
                 fn counters(&mut self, keys: Vec<String>) -> QueryResult<Locked<CounterRow>> {
-                    Ok(Locked { rows: counters(self, keys)?, now: None })
+                    counters(self, keys)
                 }
 
                 fn add_counters(&mut self, rows: &[CounterRow]) -> QueryResult<usize> {
@@ -40,7 +40,7 @@ macro_rules! implement_tables {
                 }
 
                 fn states(&mut self, of: Vec<(String, i64)>) -> QueryResult<Locked<StateRow>> {
-                    Ok(Locked { rows: states(self, of)?, now: None })
+                    states(self, of)
                 }
 
                 fn add_states(&mut self, rows: &[StateRow]) -> QueryResult<usize> {
@@ -87,11 +87,11 @@ macro_rules! implement_tables {
                 }
 
                 fn migrate(&mut self) -> Result<Vec<String>, Fault> {
-                    migrations::run(self, $migrations)
+                    migrate(self)
                 }
 
                 fn pending_migrations(&mut self) -> Result<Vec<String>, Fault> {
-                    migrations::pending(self, $migrations)
+                    migrations::pending(self, MIGRATIONS)
                 }
             }
         };

@@ -3,9 +3,10 @@
 
 use diesel::{
     Connection, MysqlConnection, QueryResult, RunQueryDsl,
-    connection::{CacheSize, SimpleConnection},
+    connection::{AnsiTransactionManager, CacheSize, SimpleConnection, TransactionManager},
     sql_types::Text,
 };
+use diesel_migrations::EmbeddedMigrations;
 
 use super::{
     changes::Change,
@@ -15,17 +16,26 @@ use super::{
     row::{CounterRow, EntryRow, StateRow},
     stale::{self, Fragments},
     statement::{Int, Statement, Value},
-    tables::Tables,
+    tables::{Locked, Tables},
 };
 
 const NOW: &str = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
 
-const COUNTERS: &str = "
+/// The clock when a row is read, and so locked: that of the statement's beginning, and what is over since
+/// then, of which only less than a quarter of an hour counts, for a zone may have moved its clocks meanwhile.
+macro_rules! clock {
+    () => {
+        "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))
+    + MOD(TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6)) + 86400000000, 900000000)"
+    };
+}
+
+const COUNTERS: &str = concat!("
 SELECT c.`key`, CAST(c.`count` AS SIGNED), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', c.`window_start`),
-    TIMESTAMPDIFF(MICROSECOND, '1970-01-01', c.`window_end`)
+    TIMESTAMPDIFF(MICROSECOND, '1970-01-01', c.`window_end`), ", clock!(), "
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
     k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]')) AS r
-STRAIGHT_JOIN `django_smart_ratelimit_counter` AS c ON c.`key` = r.k FOR UPDATE";
+STRAIGHT_JOIN `django_smart_ratelimit_counter` AS c ON c.`key` = r.k FOR UPDATE");
 
 const ADD_COUNTERS: &str = "
 INSERT INTO `django_smart_ratelimit_counter`
@@ -49,12 +59,16 @@ SET c.`count` = r.n, c.`window_start` = TIMESTAMPADD(MICROSECOND, r.s, '1970-01-
     c.`window_end` = TIMESTAMPADD(MICROSECOND, r.e, '1970-01-01 00:00:00.000000'),
     c.`updated_at` = UTC_TIMESTAMP(6)";
 
-const STATES: &str = "
-SELECT s.`key`, s.`tag`, s.`first_word`, s.`second_word`, s.`updated_at`, s.`expires_at`
+const STATES: &str = concat!(
+    "
+SELECT s.`key`, s.`tag`, s.`first_word`, s.`second_word`, s.`updated_at`, s.`expires_at`, ",
+    clock!(),
+    "
 FROM JSON_TABLE(?, '$[*]' COLUMNS (
     k VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]',
     t BIGINT PATH '$[1]')) AS r
-STRAIGHT_JOIN `ratelimit_state` AS s ON s.`key` = r.k AND s.`tag` = r.t FOR UPDATE";
+STRAIGHT_JOIN `ratelimit_state` AS s ON s.`key` = r.k AND s.`tag` = r.t FOR UPDATE"
+);
 
 const ADD_STATES: &str = "
 INSERT INTO `ratelimit_state` (`key`, `tag`, `first_word`, `second_word`, `updated_at`, `expires_at`)
@@ -108,6 +122,7 @@ const FORGET: [&str; 3] = [
     "DELETE FROM `django_smart_ratelimit_entry` WHERE `key` = ?",
 ];
 
+/// A connection of our own begins a transaction by what it does first.
 fn transaction<T>(
     connection: &mut MysqlConnection,
     is_own: bool,
@@ -116,14 +131,28 @@ fn transaction<T>(
     if !is_own {
         // It is about the next transaction only, so a pool's connections stay as they are.
         connection.batch_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
+        return connection.transaction(|connection| done(connection, work));
     }
-    connection.transaction(|connection| {
-        let result = work(connection);
-        if let Err(Fault::Database(_)) = &result {
-            prepare_anew(connection);
-        }
-        result
-    })
+    let result = done(connection, work).and_then(|result| {
+        connection.batch_execute("COMMIT")?;
+        Ok(result)
+    });
+    if result.is_err() && connection.batch_execute("ROLLBACK").is_err() {
+        // The pool must not keep it.
+        AnsiTransactionManager::transaction_manager_status_mut(connection).set_in_error();
+    }
+    result
+}
+
+fn done<T>(
+    connection: &mut MysqlConnection,
+    work: impl FnOnce(&mut MysqlConnection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let result = work(connection);
+    if let Err(Fault::Database(_)) = &result {
+        prepare_anew(connection);
+    }
+    result
 }
 
 /// Lets prepared statements go. One that failed while its rows came, as a victim of a deadlock does, would
@@ -133,25 +162,34 @@ fn prepare_anew(connection: &mut MysqlConnection) {
     connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
 }
 
-fn counters(connection: &mut MysqlConnection, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
-    let found: Vec<(String, i64, i64, i64)> =
-        Statement::<(Text, Int, Int, Int)>::new(COUNTERS, [json::keys(&keys)]).load(connection)?;
-    let row = |(key, count, start, end)| CounterRow { id: 0, key, count, start, end };
-    Ok(found.into_iter().map(row).collect())
+fn counters(
+    connection: &mut MysqlConnection,
+    keys: Vec<String>,
+) -> QueryResult<Locked<CounterRow>> {
+    let found: Vec<(String, i64, i64, i64, i64)> =
+        Statement::<(Text, Int, Int, Int, Int)>::new(COUNTERS, [json::keys(&keys)])
+            .load(connection)?;
+    let now = found.iter().map(|row| row.4).max();
+    let row = |(key, count, start, end, _)| CounterRow { id: 0, key, count, start, end };
+    Ok(Locked { rows: found.into_iter().map(row).collect(), now })
 }
 
-fn states(connection: &mut MysqlConnection, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
-    let found: Vec<(String, i64, i64, i64, i64, i64)> =
-        Statement::<(Text, Int, Int, Int, Int, Int)>::new(STATES, [json::pairs(&of)])
+fn states(
+    connection: &mut MysqlConnection,
+    of: Vec<(String, i64)>,
+) -> QueryResult<Locked<StateRow>> {
+    let found: Vec<(String, i64, i64, i64, i64, i64, i64)> =
+        Statement::<(Text, Int, Int, Int, Int, Int, Int)>::new(STATES, [json::pairs(&of)])
             .load(connection)?;
-    let row = |(key, tag, first, second, updated, expires)| StateRow {
+    let now = found.iter().map(|row| row.6).max();
+    let row = |(key, tag, first, second, updated, expires, _)| StateRow {
         key,
         tag,
         words: [first, second],
         updated,
         expires,
     };
-    Ok(found.into_iter().map(row).collect())
+    Ok(Locked { rows: found.into_iter().map(row).collect(), now })
 }
 
 fn entries(connection: &mut MysqlConnection, keys: Vec<String>) -> QueryResult<Vec<EntryRow>> {
@@ -197,8 +235,17 @@ fn change_states(
 fn prepare(connection: &mut MysqlConnection) -> QueryResult<()> {
     // Errors are told apart by their English messages.
     connection.batch_execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")?;
-    connection.batch_execute("SET lc_messages = 'en_US'")
+    connection.batch_execute("SET lc_messages = 'en_US'; SET autocommit = 0")
 }
+
+/// Notes what was run, too, where nothing is committed by itself.
+fn migrate(connection: &mut MysqlConnection) -> Result<Vec<String>, Fault> {
+    let run = migrations::run(connection, MIGRATIONS);
+    connection.batch_execute("COMMIT")?;
+    run
+}
+
+const MIGRATIONS: EmbeddedMigrations = migrations::MYSQL;
 
 const FRAGMENTS: Fragments = Fragments {
     quote: '`',
@@ -209,4 +256,4 @@ const FRAGMENTS: Fragments = Fragments {
     skip_locked: "",
 };
 
-implement_tables!(MysqlConnection, migrations::MYSQL);
+implement_tables!(MysqlConnection);

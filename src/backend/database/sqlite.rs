@@ -8,6 +8,7 @@ use diesel::{
     result::Error::{DeserializationError, SerializationError},
     sql_types::Text,
 };
+use diesel_migrations::EmbeddedMigrations;
 
 use super::{
     changes::Change,
@@ -18,7 +19,7 @@ use super::{
     row::{CounterRow, EntryRow, StateRow, signed},
     stale::{self, Fragments},
     statement::{Int, Statement, Value},
-    tables::Tables,
+    tables::{Locked, Tables},
 };
 use crate::Clock;
 
@@ -96,7 +97,10 @@ fn transaction<T>(
     }
 }
 
-fn counters(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult<Vec<CounterRow>> {
+fn counters(
+    connection: &mut SqliteConnection,
+    keys: Vec<String>,
+) -> QueryResult<Locked<CounterRow>> {
     type Row = (Int, Int, Text, Text);
     let (mut rows, mut last) = (Vec::with_capacity(keys.len()), Times::default());
     for key in keys {
@@ -109,7 +113,7 @@ fn counters(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult
             rows.push(CounterRow { id, key, count, start, end });
         }
     }
-    Ok(rows)
+    Ok(Locked { rows, now: None })
 }
 
 /// The latest times that were read: those of most rows are the same.
@@ -150,7 +154,10 @@ fn micros(text: &str) -> QueryResult<i64> {
     datetime::micros(text).map_err(|error| DeserializationError(named(error).into()))
 }
 
-fn states(connection: &mut SqliteConnection, of: Vec<(String, i64)>) -> QueryResult<Vec<StateRow>> {
+fn states(
+    connection: &mut SqliteConnection,
+    of: Vec<(String, i64)>,
+) -> QueryResult<Locked<StateRow>> {
     let mut rows = Vec::with_capacity(of.len());
     for (key, tag) in of {
         let values = [Value::Text(key.clone()), Value::Int(tag)];
@@ -162,7 +169,7 @@ fn states(connection: &mut SqliteConnection, of: Vec<(String, i64)>) -> QueryRes
             rows.push(StateRow { key, tag, words: [first, second], updated, expires });
         }
     }
-    Ok(rows)
+    Ok(Locked { rows, now: None })
 }
 
 fn entries(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult<Vec<EntryRow>> {
@@ -259,6 +266,12 @@ fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(PREPARE)
 }
 
+fn migrate(connection: &mut SqliteConnection) -> Result<Vec<String>, Fault> {
+    migrations::run(connection, MIGRATIONS)
+}
+
+const MIGRATIONS: EmbeddedMigrations = migrations::SQLITE;
+
 const FRAGMENTS: Fragments = Fragments {
     quote: '"',
     // In whole seconds: a row may stay for one more.
@@ -269,4 +282,4 @@ const FRAGMENTS: Fragments = Fragments {
     skip_locked: "",
 };
 
-implement_tables!(SqliteConnection, migrations::SQLITE);
+implement_tables!(SqliteConnection);
