@@ -59,6 +59,18 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
+    /// Checks that took `latencies`; nobody looked at the server.
+    pub(crate) fn new(mut latencies: Vec<Duration>, admitted: u64, elapsed: Duration) -> Self {
+        Self {
+            checks: latencies.len() as u64,
+            admitted,
+            elapsed,
+            median: quantile(&mut latencies, 50),
+            p99: quantile(&mut latencies, 99),
+            server: f64::NAN,
+        }
+    }
+
     pub(crate) fn per_second(&self) -> f64 {
         self.checks as f64 / self.elapsed.as_secs_f64()
     }
@@ -83,15 +95,7 @@ pub(crate) async fn drive<C: Check>(
         admitted += admissions;
         latencies.extend(times);
     }
-    let elapsed = begin.elapsed();
-    Ok(Slice {
-        checks: latencies.len() as u64,
-        admitted,
-        elapsed,
-        median: quantile(&mut latencies, 50),
-        p99: quantile(&mut latencies, 99),
-        server: f64::NAN,
-    })
+    Ok(Slice::new(latencies, admitted, begin.elapsed()))
 }
 
 /// One check after the other; admissions, and how long each check took.

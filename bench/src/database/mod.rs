@@ -1,4 +1,5 @@
-//! Group `database`: decisions in PostgreSQL, MariaDB and SQLite, against a statement for each check.
+//! Group `database`: decisions in PostgreSQL, MariaDB and SQLite, against a statement for each check,
+//! and against what SQLite alone takes to change as many rows.
 //!
 //! Everyone has a database of its own on one private server, the same connections, and nearly every key in
 //! its tables before anything is timed. All checks are admitted. Nothing is pinned to a core: a server has
@@ -22,6 +23,8 @@ use crate::drive::{Bounds, Check, Slice, Visit, drive};
 use crate::measure::{Contender, Samples, interleave};
 use crate::memory::{shuffled, shuffled_by};
 use crate::ours::Algorithm;
+use crate::ours::database::Limiter;
+use crate::peer::diesel::bare::Bare;
 use crate::table::{self, Row};
 
 const IN_FLIGHT: [usize; 3] = [1, 64, 256];
@@ -56,6 +59,15 @@ impl Case {
         };
         let (store, algorithm) = (self.durability.name(), self.algorithm.name());
         format!("database, {store}, {algorithm}, {keys}, {in_flight} in flight")
+    }
+
+    /// Whether the database alone is measured too: where every check needs a row of its own, and SQLite
+    /// does the work in this process.
+    fn has_bare(self, in_flight: usize) -> bool {
+        let is_sqlite =
+            matches!(self.durability, Durability::SqliteNormal | Durability::SqliteFull);
+        let has_one_row = matches!(self.algorithm, Algorithm::FixedWindow | Algorithm::Gcra);
+        is_sqlite && has_one_row && self.keys > in_flight && in_flight > 1
     }
 }
 
@@ -107,16 +119,18 @@ fn measured(
     let Case { algorithm, keys, .. } = case;
     let ours = Arc::new(runtime.block_on(store.ours(algorithm, keys))?);
     let peer = Arc::new(store.peer(algorithm, keys)?);
-    let all = Bounds { window: FILL, checks: keys as u64 };
     let stage = Stage { runtime, store };
     let first = Arc::new(shuffled(keys));
-    stage.slice(&ours, &Rc::new(Visit::new(&first, 0)), FILL_IN_FLIGHT, all)?;
-    stage.slice(&peer, &Rc::new(Visit::new(&first, 0)), FILL_IN_FLIGHT, all)?;
+    stage.fill(&ours, &first)?;
+    stage.fill(&peer, &first)?;
+    let has_bare = in_flight.iter().any(|count| case.has_bare(*count));
+    let mut bare = has_bare.then(|| stage.bare(algorithm, &first)).transpose()?;
     store.settle()?;
     // In another order than that in which they came, or neighbours in a table would be visited together.
     let keys = Arc::new(shuffled_by(keys, 1));
     let ours_visit = Rc::new(Visit::new(&keys, 0));
     let peer_visit = Rc::new(Visit::new(&keys, 0));
+    let bare_visit = Visit::new(&keys, 0);
 
     let bounds = Bounds { window, checks: u64::MAX };
     let mut rows = Vec::new();
@@ -124,10 +138,14 @@ fn measured(
         let name = case.name(count);
         eprintln!("{name}");
         let before = ours.transactions();
-        let mut contenders = [
+        let mut contenders = vec![
             Contender::new("ours", || stage.slice(&ours, &ours_visit, count, bounds)),
             Contender::new("one statement each", || stage.slice(&peer, &peer_visit, count, bounds)),
         ];
+        if let Some(bare) = bare.as_mut().filter(|_| case.has_bare(count)) {
+            let slice = || stage.costed(|| bare.slice(&bare_visit, count, window));
+            contenders.push(Contender::new("the database alone", slice));
+        }
         let samples = interleave(rounds, &mut contenders)?;
         let transactions = (ours.transactions() - before) as f64 / (rounds + 1) as f64;
         rows.extend(figures(&name, &samples, transactions));
@@ -148,7 +166,22 @@ struct Costed {
 }
 
 impl Stage<'_> {
-    /// One slice, of which everything must be admitted.
+    /// Lets a limiter meet every key.
+    fn fill<C: Check>(&self, limiter: &Arc<C>, keys: &Arc<Vec<String>>) -> Result<()> {
+        let all = Bounds { window: FILL, checks: keys.len() as u64 };
+        self.slice(limiter, &Rc::new(Visit::new(keys, 0)), FILL_IN_FLIGHT, all)?;
+        Ok(())
+    }
+
+    /// SQLite alone, in a database that a limiter of ours has filled.
+    fn bare(&self, algorithm: Algorithm, keys: &Arc<Vec<String>>) -> Result<Bare> {
+        let pool = self.store.sqlite_pool()?;
+        let limiter = Limiter::over(pool.clone(), algorithm, keys.len());
+        self.fill(&Arc::new(self.runtime.block_on(limiter)?), keys)?;
+        Bare::new(&pool, algorithm)
+    }
+
+    /// One slice of a limiter.
     fn slice<C: Check>(
         &self,
         limiter: &Arc<C>,
@@ -156,8 +189,13 @@ impl Stage<'_> {
         in_flight: usize,
         bounds: Bounds,
     ) -> Result<Costed> {
+        self.costed(|| self.runtime.block_on(drive(limiter, visit, in_flight, bounds)))
+    }
+
+    /// One slice, of which everything must be admitted.
+    fn costed(&self, slice: impl FnOnce() -> Result<Slice>) -> Result<Costed> {
         let (server, client) = (self.store.cpu_time()?, cpu_time(std::process::id())?);
-        let slice = self.runtime.block_on(drive(limiter, visit, in_flight, bounds))?;
+        let slice = slice()?;
         let Slice { checks, admitted, .. } = slice;
         ensure!(admitted == checks, "{admitted} of {checks} checks were admitted");
         let each = |used: Duration| used.as_secs_f64() * 1e6 / checks as f64;
@@ -167,7 +205,7 @@ impl Stage<'_> {
     }
 }
 
-/// Speed and latency of both, and how many checks of ours went together.
+/// Speed and latency of each, and how many checks of ours went together.
 fn figures(case: &str, samples: &[Samples<Costed>], transactions: f64) -> Vec<Row> {
     let unit = |unit, figure: fn(&Costed) -> f64| {
         let figures: Vec<_> = samples.iter().map(|samples| samples.figures(figure)).collect();
@@ -194,5 +232,19 @@ mod tests {
         let case =
             Case { durability: Durability::SqliteFull, algorithm: Algorithm::Gcra, keys: KEYS[1] };
         assert_eq!(case.name(64), "database, sqlite, full, gcra, 100 k keys, 64 in flight");
+    }
+
+    #[test]
+    fn sqlite_alone_is_measured_where_many_checks_need_a_row_each() {
+        let many =
+            Case { durability: Durability::SqliteFull, algorithm: Algorithm::Gcra, keys: KEYS[1] };
+        assert_eq!(IN_FLIGHT.map(|count| many.has_bare(count)), [false, true, true]);
+        for other in [
+            Case { keys: KEYS[0], ..many },
+            Case { algorithm: Algorithm::SlidingWindow, ..many },
+            Case { durability: Durability::Postgres, ..many },
+        ] {
+            assert!(!other.has_bare(64), "{}", other.name(64));
+        }
     }
 }

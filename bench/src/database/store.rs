@@ -134,7 +134,7 @@ impl Store {
         path.to_str().map(str::to_owned).context("the temporary folder has an odd name")
     }
 
-    fn sqlite_pool(&self) -> Result<Pool<ConnectionManager<SqliteConnection>>> {
+    pub(super) fn sqlite_pool(&self) -> Result<Pool<ConnectionManager<SqliteConnection>>> {
         let is_full = matches!(self, Self::Sqlite { is_full: true, .. });
         let level = if is_full { "FULL" } else { "NORMAL" };
         let settings = Settings(format!("{SQLITE}; PRAGMA synchronous = {level}"));

@@ -1,5 +1,6 @@
 //! `diesel` with `r2d2`: every check by itself, on one of as many threads as there are connections.
 
+pub(crate) mod bare;
 mod sql;
 mod statement;
 
@@ -77,6 +78,10 @@ impl Ask for SqliteConnection {
 
     fn rows(&mut self, statement: Statement<'_>) -> QueryResult<Vec<i64>> {
         statement.load(self)
+    }
+
+    fn changed(&mut self, statement: Statement<'_>) -> QueryResult<usize> {
+        statement.execute(self)
     }
 
     fn together(&mut self, work: impl FnOnce(&mut Self) -> QueryResult<bool>) -> QueryResult<bool> {
