@@ -11,16 +11,17 @@ use std::{
 };
 
 use super::{
+    answer::Answer,
     commit::Request,
-    held::{Kind, REMEMBERED},
+    held::REMEMBERED,
     key::stored,
+    place::Kind,
     row::{self, bits, signed, unsigned},
     ticket::Ticket,
 };
 use crate::{
-    Cell, Decision, EntryLog, Mode, Policy, Shape, Step, Store, Timestamp, Verdict,
+    Cell, Decision, EntryLog, Mode, Policy, Shape, Step, Store, Timestamp,
     backend::asked::{Asked, OwnedCheck},
-    settle,
 };
 
 /// Longest time, in microseconds, to which SQL adds another without leaving its 64 bits.
@@ -233,12 +234,12 @@ pub(super) struct Found {
 
 impl Found {
     /// What the next request is told.
-    pub(super) fn settle(&mut self, request: &Request) -> Verdict {
+    pub(super) fn settle(&mut self, request: &Request) -> Answer {
         let now = self.now;
-        let Request::Check(asked) = request else { return Verdict::new(now, []) };
-        let mut batch = asked.batch_at(Timestamp::ZERO);
-        settle(&mut batch, self, now, asked.mode);
-        batch.into_verdict()
+        match request {
+            Request::Check(asked) => Answer::settled(asked, self, now),
+            Request::Refund(_) => Answer::nothing(now),
+        }
     }
 }
 

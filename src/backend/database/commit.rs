@@ -5,14 +5,20 @@
 //! if somebody else was first, the whole transaction is tried again.
 
 use super::{
+    answer::Answer,
     fault::Fault,
-    held::{Held, Kind, Needed, OfBatch, Place, places},
+    held::{Held, OfBatch},
+    keyed::Keyed,
+    place::{Kind, Place},
     returned::Returned,
     row,
     tables::{Locked, Tables},
     time::ServerTime,
 };
-use crate::{Shape, Timestamp, Verdict, backend::asked::Asked, settle};
+use crate::{
+    Shape, Timestamp,
+    backend::asked::{Asked, OwnedCheck},
+};
 
 /// Something that a transaction decides.
 #[derive(Debug)]
@@ -29,89 +35,102 @@ impl Request {
 
     /// All keys that it is about.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        let checks = match self {
-            Self::Check(asked) => asked.checks.as_slice(),
+        self.checks().iter().map(|check| &*check.key)
+    }
+
+    fn checks(&self) -> &[OwnedCheck] {
+        match self {
+            Self::Check(asked) => &asked.checks,
             Self::Refund(returned) => std::slice::from_ref(&returned.check),
-        };
-        checks.iter().map(|check| &*check.key)
+        }
     }
 }
 
 /// Decides everything in the order in which it was asked, but for what nobody waits for any more: once
-/// the locks are there, `may_take` says whether a request is still wanted. A refund's answer is an empty
-/// verdict.
+/// the locks are there, `may_take` says whether a request is still wanted.
 pub(super) fn decide<'r, T: Tables>(
     tables: &mut T,
-    requests: impl Iterator<Item = &'r Request>,
+    requests: impl Iterator<Item = &'r Request> + Clone,
     may_take: impl Fn(usize) -> bool,
     time: &ServerTime,
-) -> Result<Vec<Verdict>, Fault> {
-    let requests: Vec<_> = requests.map(|request| (request, places_of(request))).collect();
-    let (mut held, clock) = load(tables, requests.iter().flat_map(|(_, places)| places))?;
+) -> Result<Vec<Answer>, Fault> {
+    let places: Vec<_> = requests.clone().flat_map(Request::checks).map(Place::of).collect();
+    let (mut held, clock) = load(tables, &places)?;
     let now = match (time, clock) {
         (ServerTime::Manual(clock), _) => clock.now(),
         (ServerTime::Server, Some(now)) => row::time(now),
         (ServerTime::Server, None) => row::time(tables.now()?),
     };
-    let verdicts = requests.iter().enumerate().map(|(index, (request, places))| match request {
-        _ if !may_take(index) => Verdict::new(now, []),
-        Request::Check(asked) => {
-            let mut batch = asked.batch_at(Timestamp::ZERO);
-            settle(&mut batch, &mut OfBatch { held: &mut held, places, now }, now, asked.mode);
-            batch.into_verdict()
-        }
-        Request::Refund(returned) => {
-            places.iter().for_each(|place| give_back(&mut held, place, returned, now));
-            Verdict::new(now, [])
+    let mut left = places.as_slice();
+    let answers = requests.enumerate().map(|(index, request)| {
+        let places;
+        (places, left) = left.split_at(request.checks().len());
+        match request {
+            _ if !may_take(index) => Answer::nothing(now),
+            Request::Check(asked) => {
+                Answer::settled(asked, &mut OfBatch { held: &mut held, places, now }, now)
+            }
+            Request::Refund(returned) => {
+                places.iter().for_each(|place| give_back(&mut held, place, returned, now));
+                Answer::nothing(now)
+            }
         }
     });
-    let verdicts = verdicts.collect();
+    let answers = answers.collect();
     held.changes().write(tables)?;
-    Ok(verdicts)
-}
-
-fn places_of(request: &Request) -> Vec<Place> {
-    match request {
-        Request::Check(asked) => places(&asked.checks),
-        Request::Refund(Returned { check, .. }) => vec![Place::of(&check.key, &check.policy)],
-    }
+    Ok(answers)
 }
 
 /// Locks and reads, and tells what the server's clock said once everything was locked, if it did.
 /// Counters come first, then states, then what is in logs, everywhere.
 fn load<'p>(
     tables: &mut impl Tables,
-    places: impl Iterator<Item = &'p Place> + Clone,
-) -> Result<(Held, Option<i64>), Fault> {
-    let mut needed = Needed::default();
-    places.clone().for_each(|place| needed.add(place));
-    let mut held = Held::default();
-    let mut clock = None;
-    if !needed.counters.is_empty() {
-        let Locked { rows, now } = tables.counters(needed.counters.keys().cloned().collect())?;
+    places: &'p [Place<'p>],
+) -> Result<(Held<'p>, Option<i64>), Fault> {
+    let (mut held, mut clock) = (Held::default(), None);
+    let mut windows: Vec<_> = places.iter().filter(|place| place.is_window()).collect();
+    windows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    held.counters = Keyed::of(windows.iter().map(|place| (&*place.key, ())));
+    if !held.counters.is_empty() {
+        let keys = held.counters.keys().map(|(key, ())| key.to_owned());
+        let Locked { rows, now } = tables.counters(keys.collect())?;
         held.found_counters(rows);
         clock = now;
     }
-    for place in places {
-        // Where there are windows of several periods, one may take the counter over from another.
-        let takes_turns = needed.counters.get(&place.key).is_some_and(Option::is_none);
-        let is_window = matches!(place.kind, Kind::Window(_));
-        if is_window && (takes_turns || held.is_beside_counter(place)) {
-            needed.states.insert((place.key.clone(), place.tag));
-        }
-    }
-    if !needed.states.is_empty() {
-        let Locked { rows, now } = tables.states(needed.states.into_iter().collect())?;
+    held.states = Keyed::of(states(places, &windows, &held));
+    if !held.states.is_empty() {
+        let keys = held.states.keys().map(|(key, tag)| (key.to_owned(), tag));
+        let Locked { rows, now } = tables.states(keys.collect())?;
         held.found_states(rows);
         clock = now;
     }
-    if !needed.entries.is_empty() {
-        held.found_entries(tables.entries(needed.entries.into_iter().collect())?);
+    let logs = places.iter().filter_map(|place| match place.kind {
+        Kind::Log(period) => Some((&*place.key, period)),
+        _ => None,
+    });
+    held.logs = Keyed::of(logs);
+    if !held.logs.is_empty() {
+        let mut keys: Vec<_> = held.logs.keys().map(|(key, _)| key.to_owned()).collect();
+        keys.dedup();
+        held.found_entries(tables.entries(keys)?);
     }
     Ok((held, clock))
 }
 
-fn give_back(held: &mut Held, place: &Place, returned: &Returned, now: Timestamp) {
+/// The states that matter once the counters are known: where a window of a key is not its counter, any of
+/// that key may take it over from another.
+fn states<'p>(
+    places: &'p [Place<'p>],
+    windows: &[&'p Place<'p>],
+    held: &Held<'p>,
+) -> impl Iterator<Item = (&'p str, i64)> {
+    let take_turns = |of_key: &&[&Place<'_>]| of_key.iter().any(|it| held.is_beside_counter(it));
+    let of_windows = windows.chunk_by(|a, b| a.key == b.key).filter(take_turns).flatten().copied();
+    let others = places.iter().filter(|place| !place.is_window());
+    others.chain(of_windows).map(|place| (&*place.key, place.tag))
+}
+
+fn give_back<'p>(held: &mut Held<'p>, place: &'p Place<'p>, returned: &Returned, now: Timestamp) {
     let Returned { check, charged_at } = returned;
     if let Shape::Log(log) = check.policy.shape() {
         held.log(place, log.period()).refund(*charged_at, check.cost);

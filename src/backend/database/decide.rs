@@ -1,6 +1,7 @@
 //! What waits is decided: at once what can be, the rest under locks.
 
 use super::{
+    answer::Answer,
     attempt::Scope,
     charge::{Charge, Charged, Plan, Plans},
     commit::decide,
@@ -9,10 +10,7 @@ use super::{
     ticket::Order,
     worker::{Connection, Worker},
 };
-use crate::{
-    Timestamp, Verdict,
-    backend::{BackendError, Fate},
-};
+use crate::{Timestamp, backend::Fate};
 
 impl<T: Tables> Worker<T> {
     pub(super) fn decide(
@@ -36,12 +34,15 @@ impl<T: Tables> Worker<T> {
             .post
             .timed(self.number, || self.attempt(connection, deadline, Scope::Transaction, work));
         match decided {
-            Ok(verdicts) => self.answer(orders.into_iter().zip(verdicts.into_iter().map(Ok))),
-            Err(error) => self.answer(orders.into_iter().map(|order| (order, Err(error.clone())))),
+            Ok(answers) => self.answer(orders.into_iter().zip(answers)),
+            Err(error) => {
+                let failed = |order| (order, Answer::Failed(error.clone()));
+                self.answer(orders.into_iter().map(failed));
+            }
         }
     }
 
-    fn answer(&self, answers: impl Iterator<Item = (Order, Result<Verdict, BackendError>)>) {
+    fn answer(&self, answers: impl Iterator<Item = (Order, Answer)>) {
         self.shared.hubs.answer(answers);
     }
 
@@ -91,15 +92,15 @@ impl<T: Tables> Worker<T> {
                     rows.push(row);
                 }
                 self.answer(taken.into_iter().filter_map(|(order, place)| {
-                    let verdict = rows.get_mut(place)?.settle(&order.ticket().request);
-                    Some((order, Ok(verdict)))
+                    let answer = rows.get_mut(place)?.settle(&order.ticket().request);
+                    Some((order, answer))
                 }));
             }
             // Nothing was charged: what SQL cannot do with some row, the transitions can, or what is
             // wrong is told to everybody.
             Err(error) if error.fate() == Fate::NotCharged => {}
             Err(error) => {
-                let failed = |index| Some((take(index)?, Err(error.clone())));
+                let failed = |index| Some((take(index)?, Answer::Failed(error.clone())));
                 self.answer(plan.requests().filter_map(failed));
             }
         }

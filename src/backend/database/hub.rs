@@ -183,6 +183,7 @@ mod tests {
 
     use super::{
         super::{
+            answer::Answer,
             commit::Request,
             hubs::Hubs,
             ticket::{Order, Ticket, Waiting},
@@ -224,7 +225,7 @@ mod tests {
         let tickets = (0..3 * ROOM).map(|_| ticket(&shared, LONG));
         let (orders, waiting): (Vec<_>, Vec<_>) = tickets.unzip();
         let number = |number| Verdict::new(Timestamp::from_micros(number), []);
-        let answers = (0..).map(move |each| Ok(number(each)));
+        let answers = (0..).map(|each| Answer::nothing(Timestamp::from_micros(each)));
         let told = runtime().block_on(async {
             let waiting = tokio::spawn(join_all(waiting));
             yield_now().await;
@@ -285,7 +286,7 @@ mod tests {
             assert_eq!(unanswered.await.unwrap_err().kind(), ErrorKind::Timeout);
             let waiting = tokio::spawn(waiting);
             yield_now().await;
-            let answer = [(order, Ok(Verdict::default()))];
+            let answer = [(order, Answer::nothing(Timestamp::ZERO))];
             std::thread::spawn(move || shared.hubs.answer(answer.into_iter()));
             assert!(waiting.await.unwrap().is_ok());
         });

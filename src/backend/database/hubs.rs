@@ -5,8 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::runtime::{Handle, Id};
 
-use super::{hub::Hub, ticket::Order};
-use crate::{Verdict, backend::BackendError};
+use super::{answer::Answer, hub::Hub, ticket::Order};
 
 #[derive(Debug, Default)]
 pub(super) struct Hubs {
@@ -39,13 +38,10 @@ impl Hubs {
     }
 
     /// Hands out answers, those for one runtime together.
-    pub(super) fn answer(
-        &self,
-        answers: impl Iterator<Item = (Order, Result<Verdict, BackendError>)>,
-    ) {
+    pub(super) fn answer(&self, answers: impl Iterator<Item = (Order, Answer)>) {
         let mut answered = Vec::<(Id, Vec<Order>)>::new();
-        for (order, result) in answers {
-            let Some(runtime) = order.answer(result) else { continue };
+        for (order, answer) in answers {
+            let Some(runtime) = order.answer(answer) else { continue };
             match answered.iter_mut().find(|(other, _)| *other == runtime) {
                 Some((_, orders)) => orders.push(order),
                 None => answered.push((runtime, vec![order])),

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{Batch, Charge, Error, Mode, Policy};
 
+mod answer;
 mod attempt;
 mod builder;
 mod changes;
@@ -44,6 +45,7 @@ mod job;
 #[cfg(feature = "mysql")]
 mod json;
 mod key;
+mod keyed;
 mod load;
 mod log;
 mod look;
@@ -51,6 +53,7 @@ pub mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod overrides;
+mod place;
 mod post;
 #[cfg(feature = "postgres")]
 mod postgres;

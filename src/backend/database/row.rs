@@ -47,19 +47,30 @@ impl CounterRow {
         Cell(unsigned(self.start), unsigned(self.count).min(u32::MAX.into()))
     }
 
-    pub(super) fn of(key: &str, cell: Cell, period: u64) -> Self {
-        let (start, count) = (signed(cell.0), signed(cell.1 & u64::from(u32::MAX)));
-        Self {
-            id: 0,
-            key: key.to_owned(),
-            count,
-            start,
-            end: signed(cell.0.saturating_add(period)),
-        }
+    /// One that is not stored yet.
+    pub(super) fn new(key: &str) -> Self {
+        Self { id: 0, key: key.to_owned(), count: 0, start: 0, end: 0 }
+    }
+
+    pub(super) fn put(&mut self, cell: Cell, period: u64) {
+        self.count = signed(cell.1 & u64::from(u32::MAX));
+        self.start = signed(cell.0);
+        self.end = signed(cell.0.saturating_add(period));
     }
 }
 
 impl StateRow {
+    /// One that is not stored yet.
+    pub(super) fn new(key: &str, tag: i64) -> Self {
+        Self { key: key.to_owned(), tag, words: [0, 0], updated: 0, expires: 0 }
+    }
+
+    pub(super) fn put(&mut self, cell: Cell, now: Timestamp, expires: u64) {
+        self.words = [bits(cell.0), bits(cell.1)];
+        self.updated = signed(now.as_micros());
+        self.expires = signed(expires);
+    }
+
     pub(super) fn cell(&self) -> Cell {
         Cell(self.words[0].cast_unsigned(), self.words[1].cast_unsigned())
     }

@@ -11,9 +11,9 @@ use std::{
 use parking_lot::Mutex;
 use tokio::runtime::Id;
 
-use super::{claim::Claim, commit::Request, fault::not_charged, worker::Shared};
+use super::{answer::Answer, claim::Claim, commit::Request, fault::not_charged, worker::Shared};
 use crate::{
-    Decision, Timestamp, Verdict,
+    Timestamp, Verdict,
     backend::{BackendError, ErrorKind, Fate},
 };
 
@@ -32,36 +32,6 @@ struct State {
     is_late: bool,
     /// Who waits, on which runtime.
     waiter: Option<(Waker, Id)>,
-}
-
-/// A verdict is large and most are about one check: what another core has to fetch is short.
-#[derive(Debug)]
-enum Answer {
-    One(Timestamp, Decision),
-    Several(Box<Verdict>),
-    Failed(BackendError),
-}
-
-impl From<Result<Verdict, BackendError>> for Answer {
-    fn from(result: Result<Verdict, BackendError>) -> Self {
-        match result {
-            Ok(verdict) => match verdict.decisions() {
-                [decision] => Self::One(verdict.decided_at(), *decision),
-                _ => Self::Several(Box::new(verdict)),
-            },
-            Err(error) => Self::Failed(error),
-        }
-    }
-}
-
-impl From<Answer> for Result<Verdict, BackendError> {
-    fn from(answer: Answer) -> Self {
-        match answer {
-            Answer::One(decided_at, decision) => Ok(Verdict::new(decided_at, [decision])),
-            Answer::Several(verdict) => Ok(*verdict),
-            Answer::Failed(error) => Err(error),
-        }
-    }
 }
 
 impl Ticket {
@@ -91,8 +61,7 @@ impl Ticket {
     }
 
     /// The worker's part: the runtime on which somebody waits, if anybody does already.
-    fn answer(&self, result: Result<Verdict, BackendError>) -> Option<Id> {
-        let answer = result.into();
+    fn answer(&self, answer: Answer) -> Option<Id> {
         let mut state = self.state.lock();
         state.answer = Some(answer);
         self.claim.finish();
@@ -110,13 +79,13 @@ impl Order {
     }
 
     /// Leaves the answer; whoever waits on the runtime that is told has to be woken.
-    pub(super) fn answer(&self, result: Result<Verdict, BackendError>) -> Option<Id> {
-        self.0.answer(result)
+    pub(super) fn answer(&self, answer: Answer) -> Option<Id> {
+        self.0.answer(answer)
     }
 
     /// Answers, and wakes who waits.
     pub(super) fn fail(&self, error: BackendError) {
-        self.0.answer(Err(error));
+        self.0.answer(Answer::Failed(error));
         self.0.wake();
     }
 }
