@@ -202,7 +202,6 @@ async fn every_key_has_its_own_rows_in_sqlite() {
     tells_keys_apart(&url).await;
 }
 
-/// A window of another period takes over the counter only when that is over.
 /// By one statement where it can, and otherwise by a transaction after it.
 #[actix_web::test]
 async fn postgres_charges_a_key_that_can_take_it_in_one_round_trip() {
@@ -258,6 +257,7 @@ async fn a_count_to_which_sql_cannot_add_is_a_full_window() {
     assert_eq!(allowed.collect::<Vec<_>>(), [true, false, true]);
 }
 
+/// The counter stays with the first, also when its window is over.
 #[actix_web::test]
 async fn two_periods_on_one_key_do_not_reset_each_other() {
     let (_folder, url) = sqlite();

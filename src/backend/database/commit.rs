@@ -88,21 +88,21 @@ fn load<'p>(
     places: &'p [Place<'p>],
 ) -> Result<(Held<'p>, Option<i64>), Fault> {
     let (mut held, mut clock) = (Held::default(), None);
-    let mut windows: Vec<_> = places.iter().filter(|place| place.is_window()).collect();
-    windows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    held.counters = Keyed::of(windows.iter().map(|place| (&*place.key, ())));
+    let windows = places.iter().filter(|place| place.is_window());
+    held.counters = Keyed::of(windows.map(|place| (&*place.key, ())));
     if !held.counters.is_empty() {
         let keys = held.counters.keys().map(|(key, ())| key.to_owned());
         let Locked { rows, now } = tables.counters(keys.collect())?;
         held.found_counters(rows);
         clock = now;
     }
-    held.states = Keyed::of(states(places, &windows, &held));
+    let states = places.iter().filter(|place| held.is_beside_counter(place));
+    held.states = Keyed::of(states.map(|place| (&*place.key, place.tag)));
     if !held.states.is_empty() {
         let keys = held.states.keys().map(|(key, tag)| (key.to_owned(), tag));
         let Locked { rows, now } = tables.states(keys.collect())?;
         held.found_states(rows);
-        clock = now;
+        clock = now.or(clock);
     }
     let logs = places.iter().filter_map(|place| match place.kind {
         Kind::Log(period) => Some((&*place.key, period)),
@@ -115,19 +115,6 @@ fn load<'p>(
         held.found_entries(tables.entries(keys)?);
     }
     Ok((held, clock))
-}
-
-/// The states that matter once the counters are known: where a window of a key is not its counter, any of
-/// that key may take it over from another.
-fn states<'p>(
-    places: &'p [Place<'p>],
-    windows: &[&'p Place<'p>],
-    held: &Held<'p>,
-) -> impl Iterator<Item = (&'p str, i64)> {
-    let take_turns = |of_key: &&[&Place<'_>]| of_key.iter().any(|it| held.is_beside_counter(it));
-    let of_windows = windows.chunk_by(|a, b| a.key == b.key).filter(take_turns).flatten().copied();
-    let others = places.iter().filter(|place| !place.is_window());
-    others.chain(of_windows).map(|place| (&*place.key, place.tag))
 }
 
 fn give_back<'p>(held: &mut Held<'p>, place: &'p Place<'p>, returned: &Returned, now: Timestamp) {

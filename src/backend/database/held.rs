@@ -72,7 +72,7 @@ impl<'p> Held<'p> {
         }
     }
 
-    /// Whether the state of a window is not its counter.
+    /// Whether a state is not the counter of its key.
     pub(super) fn is_beside_counter(&self, place: &Place<'_>) -> bool {
         self.own_counter(place).is_none()
     }
@@ -133,10 +133,11 @@ impl<'p> Held<'p> {
         }
     }
 
-    /// The counter of a key belongs to one period until its window is over.
+    /// The counter of a key belongs to one period for as long as there is one: another that took it over,
+    /// if only when its window is over, would lose what was counted, should the clock step back.
     fn may_take_counter(&self, place: &Place<'_>, now: Timestamp) -> bool {
         self.own_counter(place).is_some()
-            || self.counter(place).is_none_or(|other| row::time(other.end) <= now)
+            || self.counter(place).is_none()
                 && self.state(place).is_none_or(|state| row::time(state.expires) <= now)
     }
 
