@@ -18,7 +18,7 @@ use diesel::r2d2::{ConnectionManager, Pool};
 use self::direct::Direct;
 use super::{
     Backend, BackendError, BoxFuture, Health, OverrideRow, OverrideSource, Progress, Stats, Upkeep,
-    wrap::{DenialCache, Noted},
+    wrap::{DenialCache, Remembered},
 };
 use crate::{Batch, Charge, Error, Mode, Policy};
 
@@ -170,7 +170,7 @@ impl Backend for DatabaseBackend {
         let ask = |direct: &Direct, batch: &mut Batch<'_>| Some(direct.ask(batch, Mode::Charge));
         match self.door.unless_known(batch, ask) {
             None => Progress::Done,
-            Some((answer, memo)) => Progress::Pending(Box::pin(Noted { answer, memo })),
+            Some((answer, memo)) => Progress::Pending(Box::pin(Remembered { answer, memo })),
         }
     }
 

@@ -14,5 +14,5 @@ mod sets;
 
 pub use denial::DenialCache;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
-pub(super) use denial::Noted;
+pub(super) use denial::Remembered;
 pub use lease::Leases;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub(in crate::backend) use self::noted::{Memo, Noted};
+pub(in crate::backend) use self::memo::{Memo, Remembered};
 use self::{generations::Change, known::Known};
 use crate::{
     Batch, Charge, Error, Policy,
@@ -15,7 +15,7 @@ use crate::{
 mod generations;
 mod known;
 mod lone;
-mod noted;
+mod memo;
 mod several;
 
 /// Answers for keys that cannot be admitted before a known time; everything else goes to the
@@ -126,7 +126,7 @@ impl<B: Backend> Backend for DenialCache<B> {
         match self.unless_known(batch, ask) {
             None => Progress::Done,
             Some((answer, None)) => Progress::Pending(answer),
-            Some((answer, memo)) => Progress::Pending(Box::pin(Noted { answer, memo })),
+            Some((answer, memo)) => Progress::Pending(Box::pin(Remembered { answer, memo })),
         }
     }
 

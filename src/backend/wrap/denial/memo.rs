@@ -19,14 +19,14 @@ pub(in crate::backend) struct Memo {
     pub(super) max_age: u64,
 }
 
-/// The answer of a store, which is noted if there is a memo for it.
+/// The answer of a store, remembered if there is a memo for it.
 #[derive(Debug)]
-pub(in crate::backend) struct Noted<F> {
+pub(in crate::backend) struct Remembered<F> {
     pub(in crate::backend) answer: F,
     pub(in crate::backend) memo: Option<Memo>,
 }
 
-impl<F> Future for Noted<F>
+impl<F> Future for Remembered<F>
 where
     F: Future<Output = Result<Verdict, BackendError>> + Unpin,
 {
