@@ -13,6 +13,7 @@ use actix_smart_ratelimit::{
         database::{DatabaseBackend, Dialect},
     },
 };
+use actix_web::rt::time::{sleep, timeout};
 use diesel::{
     Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
     connection::SimpleConnection,
@@ -27,6 +28,8 @@ use support::database::{
 };
 use tempfile::TempDir;
 
+/// For what comes soon or never.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// 2027-01-15 08:00:30, half a minute into a window.
 const NOW: u64 = 1_800_000_030;
 
@@ -275,7 +278,8 @@ async fn two_periods_on_one_key_do_not_reset_each_other() {
     assert_eq!(left(&backend, "k", &minute).await, 2);
 }
 
-/// Somebody else holds its lock meanwhile.
+/// Somebody else holds its lock meanwhile. What the server tells of transactions is renewed only when
+/// nobody has asked for a tenth of a second.
 #[actix_web::test]
 async fn mysql_decides_at_the_time_at_which_a_row_is_free() {
     const WAITING: &str = "SELECT COUNT(*) AS number FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
@@ -294,7 +298,7 @@ async fn mysql_decides_at_the_time_at_which_a_row_is_free() {
         other.run(&format!("SELECT * FROM {table} WHERE %key% = '{key}' FOR UPDATE"));
         let free = async {
             while other.number(WAITING) == 0 {
-                actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+                sleep(Duration::from_millis(150)).await;
             }
             let free = Clock::System.now();
             other.run("COMMIT");
@@ -302,7 +306,8 @@ async fn mysql_decides_at_the_time_at_which_a_row_is_free() {
         };
         let mut batch = Batch::of(Timestamp::ZERO, Check { key: &key, policy: &policy, cost: 1 });
         let Progress::Pending(told) = backend.check(&mut batch) else { panic!("it was not asked") };
-        let (told, free) = join(told, free).await;
+        let (told, free) =
+            timeout(PATIENCE, join(told, free)).await.expect("it waits for the lock");
         let decided_at = told.unwrap().decided_at();
         assert!(decided_at >= free, "{algorithm:?}: {decided_at:?}, free at {free:?}");
     }
