@@ -1,7 +1,7 @@
 //! A server that does not let us do what we have to.
 
 use actix_smart_ratelimit::backend::{
-    ErrorKind::Setup,
+    ErrorKind::{Setup, Unreachable},
     Fate::{NotCharged, Unknown},
 };
 use redis::{Client, Connection};
@@ -38,7 +38,10 @@ async fn a_password_that_is_set_while_it_runs() {
         order(&mut operator, &["CLIENT", "KILL", "TYPE", "normal"]);
         // What was under way when the connection ended is not known.
         trial.suffer(1).await;
-        assert_not_set_up(&trial.suffer_alone(5).await);
+        let faults = trial.suffer_alone(5).await;
+        // Others on that connection may notice its end only when they write to it.
+        let lost = faults.iter().take_while(|fault| fault.kind == Unreachable).count();
+        assert_not_set_up(&faults[lost..]);
         order(&mut operator, &["CONFIG", "SET", "requirepass", ""]);
         trial.recovers().await;
     }
