@@ -41,6 +41,7 @@ async fn a_password_that_is_set_while_it_runs() {
         let faults = trial.suffer_alone(5).await;
         // Others on that connection may notice its end only when they write to it.
         let lost = faults.iter().take_while(|fault| fault.kind == Unreachable).count();
+        assert!(faults[..lost].iter().all(|fault| fault.fate == NotCharged), "{faults:?}");
         assert_not_set_up(&faults[lost..]);
         order(&mut operator, &["CONFIG", "SET", "requirepass", ""]);
         trial.recovers().await;
