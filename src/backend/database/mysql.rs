@@ -241,8 +241,10 @@ fn prepare(connection: &mut MysqlConnection) -> QueryResult<()> {
 /// Notes what was run, too, where nothing is committed by itself.
 fn migrate(connection: &mut MysqlConnection) -> Result<Vec<String>, Fault> {
     let run = migrations::run(connection, MIGRATIONS);
-    connection.batch_execute("COMMIT")?;
-    run
+    let committed = connection.batch_execute("COMMIT");
+    let names = run?;
+    committed?;
+    Ok(names)
 }
 
 const MIGRATIONS: EmbeddedMigrations = migrations::MYSQL;
