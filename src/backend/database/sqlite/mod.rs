@@ -10,6 +10,9 @@ use diesel::{
 };
 use diesel_migrations::EmbeddedMigrations;
 
+mod prepared;
+
+use self::prepared::{Bound, prepared, statements};
 use super::{
     changes::Change,
     datetime,
@@ -24,51 +27,56 @@ use super::{
 use crate::Clock;
 
 /// Keys come in no order, so that nearly every row is in another page, which is written as a whole: small
-/// pages (where the file is new), room for them in memory, and longer until they move from the log into
-/// the file, 32 MB, save most of the writing.
+/// pages (where the file is new) and room for them in memory save most of the writing. Who moves them from
+/// the log into the file keeps everybody waiting, so the log is moved while it is short: 4 MB, as by
+/// default with larger pages.
 const PREPARE: &str = "PRAGMA busy_timeout = 5000; PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; \
-     PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 32000";
+     PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000";
 
 /// In whole milliseconds.
 const NOW: &str = "SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000";
 
-const COUNTER: &str = "
+statements! {
+    Counter: (Int, Int, Text, Text) = "
 SELECT id, count, window_start, window_end FROM django_smart_ratelimit_counter WHERE key = ?";
 
-const ADD_COUNTER: &str = "
+    AddCounter: () = "
 INSERT INTO django_smart_ratelimit_counter
     (key, count, window_start, window_end, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)";
 
-/// What does not change is not mentioned, for SQLite would write it into every index again.
-const COUNT: &str = "
+    /// What does not change is not mentioned, for SQLite would write it into every index again.
+    Count: () = "
 UPDATE django_smart_ratelimit_counter SET count = ?, updated_at = ? WHERE id = ?";
-const BEGIN_WINDOW: &str = "
+
+    BeginWindow: () = "
 UPDATE django_smart_ratelimit_counter
 SET count = ?, updated_at = ?, window_start = ?, window_end = ? WHERE id = ?";
 
-const STATE: &str = "
+    State: (Int, Int, Int, Int) = "
 SELECT first_word, second_word, updated_at, expires_at FROM ratelimit_state WHERE key = ? AND tag = ?";
 
-const ADD_STATE: &str = "
+    AddState: () = "
 INSERT INTO ratelimit_state (key, tag, first_word, second_word, updated_at, expires_at)
 VALUES (?, ?, ?, ?, ?, ?)";
 
-const CHANGE_STATE: &str = "
+    ChangeState: () = "
 UPDATE ratelimit_state SET first_word = ?, second_word = ?, updated_at = ? WHERE key = ? AND tag = ?";
-const PROLONG_STATE: &str = "
+
+    ProlongState: () = "
 UPDATE ratelimit_state SET first_word = ?, second_word = ?, updated_at = ?, expires_at = ?
 WHERE key = ? AND tag = ?";
 
-const ENTRIES: &str = "
+    Entries: (Int, Text, Text, Int) = "
 SELECT id, timestamp, expires_at, cost FROM django_smart_ratelimit_entry WHERE key = ?
 ORDER BY timestamp, id";
 
-const ADD_ENTRY: &str = "
+    AddEntry: () = "
 INSERT INTO django_smart_ratelimit_entry
     (key, timestamp, expires_at, algorithm, created_at, updated_at, cost)
 VALUES (?, ?, ?, 'sliding_window', ?, ?, ?)";
 
-const REMOVE_ENTRY: &str = "DELETE FROM django_smart_ratelimit_entry WHERE id = ?";
+    RemoveEntry: () = "DELETE FROM django_smart_ratelimit_entry WHERE id = ?";
+}
 
 const FORGET: [&str; 3] = [
     "DELETE FROM django_smart_ratelimit_counter WHERE key = ?",
@@ -101,13 +109,10 @@ fn counters(
     connection: &mut SqliteConnection,
     keys: Vec<String>,
 ) -> QueryResult<Locked<CounterRow>> {
-    type Row = (Int, Int, Text, Text);
     let (mut rows, mut last) = (Vec::with_capacity(keys.len()), Times::default());
     for key in keys {
         let found: Option<(i64, i64, String, String)> =
-            Statement::<Row>::new(COUNTER, [Value::Text(key.clone())])
-                .get_result(connection)
-                .optional()?;
+            prepared(Counter, [Bound::Text(&key)]).get_result(connection).optional()?;
         if let Some((id, count, start, end)) = found {
             let (start, end) = last.of(start, end)?;
             rows.push(CounterRow { id, key, count, start, end });
@@ -134,19 +139,19 @@ impl Times {
 }
 
 /// A time for the original's columns.
-fn time_text(micros: i64) -> QueryResult<Value> {
+fn time_text(micros: i64) -> QueryResult<String> {
     written(micros, datetime::text(micros))
 }
 
 /// When a row is written.
-fn now_text() -> QueryResult<Value> {
+fn now_text() -> QueryResult<String> {
     let micros = signed(Clock::System.now().as_micros());
     written(micros, datetime::millis_text(micros))
 }
 
-fn written(micros: i64, text: Option<String>) -> QueryResult<Value> {
+fn written(micros: i64, text: Option<String>) -> QueryResult<String> {
     let named = || SerializationError(format!("no calendar has {micros} microseconds").into());
-    text.map(Value::Text).ok_or_else(named)
+    text.ok_or_else(named)
 }
 
 fn micros(text: &str) -> QueryResult<i64> {
@@ -160,9 +165,8 @@ fn states(
 ) -> QueryResult<Locked<StateRow>> {
     let mut rows = Vec::with_capacity(of.len());
     for (key, tag) in of {
-        let values = [Value::Text(key.clone()), Value::Int(tag)];
         let found: Option<(i64, i64, i64, i64)> =
-            Statement::<(Int, Int, Int, Int)>::new(STATE, values)
+            prepared(State, [Bound::Text(&key), Bound::Int(tag)])
                 .get_result(connection)
                 .optional()?;
         if let Some((first, second, updated, expires)) = found {
@@ -176,8 +180,7 @@ fn entries(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult<
     let mut rows = Vec::new();
     for key in keys {
         let found: Vec<(i64, String, String, i64)> =
-            Statement::<(Int, Text, Text, Int)>::new(ENTRIES, [Value::Text(key.clone())])
-                .load(connection)?;
+            prepared(Entries, [Bound::Text(&key)]).load(connection)?;
         for (id, at, expires, cost) in found {
             let (at, expires) = (micros(&at)?, micros(&expires)?);
             rows.push(EntryRow { id, key: key.clone(), at, expires, cost });
@@ -188,38 +191,43 @@ fn entries(connection: &mut SqliteConnection, keys: Vec<String>) -> QueryResult<
 
 fn add_counters(connection: &mut SqliteConnection, rows: &[CounterRow]) -> QueryResult<usize> {
     let now = now_text()?;
-    for row in rows {
-        let (start, end) = (time_text(row.start)?, time_text(row.end)?);
-        let [key, count] = [Value::Text(row.key.clone()), Value::Int(row.count)];
-        run(connection, ADD_COUNTER, vec![key, count, start, end, now.clone(), now.clone()])?;
+    for CounterRow { key, count, start, end, .. } in rows {
+        let (start, end) = (time_text(*start)?, time_text(*end)?);
+        let times = [&start, &end, &now, &now].map(|text| Bound::Text(text));
+        let [start, end, created, updated] = times;
+        let values = [Bound::Text(key), Bound::Int(*count), start, end, created, updated];
+        prepared(AddCounter, values).execute(connection)?;
     }
     Ok(rows.len())
 }
 
 fn add_states(connection: &mut SqliteConnection, rows: &[StateRow]) -> QueryResult<usize> {
-    for row in rows {
-        let numbers = [row.tag, row.words[0], row.words[1], row.updated, row.expires];
-        let key = std::iter::once(Value::Text(row.key.clone()));
-        run(connection, ADD_STATE, key.chain(numbers.map(Value::Int)).collect())?;
+    for StateRow { key, tag, words: [first, second], updated, expires } in rows {
+        let [tag, first, second, updated, expires] =
+            [tag, first, second, updated, expires].map(|int| Bound::Int(*int));
+        let values = [Bound::Text(key), tag, first, second, updated, expires];
+        prepared(AddState, values).execute(connection)?;
     }
     Ok(rows.len())
 }
 
 fn add_entries(connection: &mut SqliteConnection, rows: &[EntryRow]) -> QueryResult<usize> {
     let now = now_text()?;
-    for row in rows {
-        let (at, expires) = (time_text(row.at)?, time_text(row.expires)?);
-        let [key, cost] = [Value::Text(row.key.clone()), Value::Int(row.cost)];
-        run(connection, ADD_ENTRY, vec![key, at, expires, now.clone(), now.clone(), cost])?;
+    for EntryRow { key, at, expires, cost, .. } in rows {
+        let (at, expires) = (time_text(*at)?, time_text(*expires)?);
+        let [key, at, expires, created, updated] =
+            [key, &at, &expires, &now, &now].map(|text| Bound::Text(text));
+        let values = [key, at, expires, created, updated, Bound::Int(*cost)];
+        prepared(AddEntry, values).execute(connection)?;
     }
     Ok(rows.len())
 }
 
 fn remove_entries(connection: &mut SqliteConnection, ids: Vec<i64>) -> QueryResult<usize> {
-    let count = ids.len();
-    ids.into_iter()
-        .try_for_each(|id| run(connection, REMOVE_ENTRY, vec![Value::Int(id)]).map(drop))?;
-    Ok(count)
+    for id in &ids {
+        prepared(RemoveEntry, [Bound::Int(*id)]).execute(connection)?;
+    }
+    Ok(ids.len())
 }
 
 fn change_counters(
@@ -228,13 +236,14 @@ fn change_counters(
 ) -> QueryResult<usize> {
     let now = now_text()?;
     for Change { found, now: row } in rows {
-        let mut values = vec![Value::Int(row.count), now.clone()];
-        let begins = (found.start, found.end) != (row.start, row.end);
-        if begins {
-            values.extend([time_text(row.start)?, time_text(row.end)?]);
+        let [count, updated, id] = [Bound::Int(row.count), Bound::Text(&now), Bound::Int(row.id)];
+        if (found.start, found.end) == (row.start, row.end) {
+            prepared(Count, [count, updated, id]).execute(connection)?;
+        } else {
+            let (start, end) = (time_text(row.start)?, time_text(row.end)?);
+            let values = [count, updated, Bound::Text(&start), Bound::Text(&end), id];
+            prepared(BeginWindow, values).execute(connection)?;
         }
-        values.push(Value::Int(row.id));
-        run(connection, if begins { BEGIN_WINDOW } else { COUNT }, values)?;
     }
     Ok(rows.len())
 }
@@ -244,22 +253,19 @@ fn change_states(
     rows: &[Change<StateRow>],
 ) -> QueryResult<usize> {
     for Change { found, now: row } in rows {
-        let mut values = vec![row.words[0], row.words[1], row.updated];
-        let prolongs = found.expires != row.expires;
-        values.extend(prolongs.then_some(row.expires));
-        let mut values: Vec<_> = values.into_iter().map(Value::Int).collect();
-        values.extend([Value::Text(row.key.clone()), Value::Int(row.tag)]);
-        run(connection, if prolongs { PROLONG_STATE } else { CHANGE_STATE }, values)?;
+        let StateRow { key, tag, words: [first, second], updated, expires } = row;
+        let [first, second, updated, tag] =
+            [first, second, updated, tag].map(|int| Bound::Int(*int));
+        let key = Bound::Text(key);
+        if found.expires == *expires {
+            let values = [first, second, updated, key, tag];
+            prepared(ChangeState, values).execute(connection)?;
+        } else {
+            let values = [first, second, updated, Bound::Int(*expires), key, tag];
+            prepared(ProlongState, values).execute(connection)?;
+        }
     }
     Ok(rows.len())
-}
-
-fn run(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    values: Vec<Value>,
-) -> QueryResult<usize> {
-    RunQueryDsl::execute(Statement::<()>::new(sql, values), connection)
 }
 
 fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {
