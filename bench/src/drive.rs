@@ -51,9 +51,10 @@ pub(crate) struct Slice {
     pub(crate) checks: u64,
     pub(crate) admitted: u64,
     pub(crate) elapsed: Duration,
-    /// How long a check took, in µs: the median and the 99th percentile.
+    /// How long a check took, in µs: the median, the 99th percentile and the longest.
     pub(crate) median: f64,
     pub(crate) p99: f64,
+    pub(crate) longest: f64,
     /// Processor time of the server for each check, in µs; NaN where nobody looked.
     pub(crate) server: f64,
 }
@@ -67,6 +68,7 @@ impl Slice {
             elapsed,
             median: quantile(&mut latencies, 50),
             p99: quantile(&mut latencies, 99),
+            longest: latencies.iter().max().map_or(f64::NAN, |time| time.as_secs_f64() * 1e6),
             server: f64::NAN,
         }
     }

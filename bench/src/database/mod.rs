@@ -214,6 +214,7 @@ fn figures(case: &str, samples: &[Samples<Costed>], transactions: f64) -> Vec<Ro
     let mut rows = unit("decisions/s", |costed| costed.slice.per_second());
     rows.extend(unit("µs, median", |costed| costed.slice.median));
     rows.extend(unit("µs, 99 %", |costed| costed.slice.p99));
+    rows.extend(unit("µs, longest", |costed| costed.slice.longest));
     if samples[0].rounds.iter().any(|costed| costed.slice.server > 0.0) {
         rows.extend(unit("µs of server CPU", |costed| costed.slice.server));
     }

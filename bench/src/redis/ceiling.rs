@@ -47,6 +47,7 @@ impl Run<'_> {
             elapsed: Duration::from_secs_f64(self.requests as f64 / per_second),
             median: median * 1e3,
             p99: p99 * 1e3,
+            longest: f64::NAN,
             server: f64::NAN,
         })
     }
