@@ -46,5 +46,5 @@ if [ "${RELEASE:-1}" = 1 ]; then
     echo "== a million generated steps, scripts against core"
     STEPS="${STEPS:-1000000}" cargo test --release --all-features --test redis_differential
     echo "== generated steps, tables against core"
-    STEPS="${DATABASE_STEPS:-100000}" cargo test --release --all-features --test database_differential
+    STEPS="${DATABASE_STEPS:-200000}" cargo test --release --all-features --test database_differential
 fi

@@ -95,7 +95,12 @@ macro_rules! files {
 /// Paths and texts.
 type Files = &'static [(&'static str, &'static str)];
 
-const POSTGRES_FILES: Files = files!("postgres": "2026-11-26-000000_original_tables", "2026-11-26-000100_ratelimit_states", "2026-11-28-000000_room_for_updates", "2026-11-28-000100_wide_new_rows");
+const POSTGRES_FILES: Files = files!("postgres":
+    "2026-11-26-000000_original_tables",
+    "2026-11-26-000100_ratelimit_states",
+    "2026-11-28-000000_room_for_updates",
+    "2026-11-28-000100_wide_new_rows"
+);
 const MYSQL_FILES: Files =
     files!("mysql": "2026-11-26-000000_original_tables", "2026-11-26-000100_ratelimit_states");
 const SQLITE_FILES: Files =

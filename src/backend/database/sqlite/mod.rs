@@ -2,6 +2,8 @@
 //! one writer at a time, so a transaction that means to write says so at once, and rows need no locks of
 //! their own.
 
+mod prepared;
+
 use diesel::{
     OptionalExtension, QueryResult, RunQueryDsl, SqliteConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
@@ -9,8 +11,6 @@ use diesel::{
     sql_types::Text,
 };
 use diesel_migrations::EmbeddedMigrations;
-
-mod prepared;
 
 use self::prepared::{Bound, prepared, statements};
 use super::{
