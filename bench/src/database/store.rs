@@ -42,7 +42,7 @@ impl Durability {
 
 /// What the connections to SQLite have in common: the settings of our own connections.
 const SQLITE: &str = "PRAGMA busy_timeout = 5000; PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; \
-     PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000";
+     PRAGMA wal_autocheckpoint = 4000";
 
 /// Everyone gets a new database in it.
 pub(super) enum Store {

@@ -27,11 +27,11 @@ use super::{
 use crate::Clock;
 
 /// Keys come in no order, so that nearly every row is in another page, which is written as a whole: small
-/// pages (where the file is new) and room for them in memory save most of the writing. Who moves them from
-/// the log into the file keeps everybody waiting, so the log is moved while it is short: 4 MB, as by
-/// default with larger pages.
+/// pages (where the file is new) save most of the writing. Who moves them from the log into the file keeps
+/// everybody waiting, so that is done while there are few, as many bytes as by default with larger pages.
+/// The cache stays small: a commit that splits a page, as new keys make it, looks through all of it.
 const PREPARE: &str = "PRAGMA busy_timeout = 5000; PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; \
-     PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000";
+     PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000";
 
 /// In whole milliseconds.
 const NOW: &str = "SELECT CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) * 1000";
