@@ -38,6 +38,10 @@ const WINDOW: Duration = Duration::from_millis(250);
 const QUICK_ROUNDS: usize = 3;
 const QUICK_WINDOW: Duration = Duration::from_millis(100);
 
+/// How long a contender runs at the beginning of its turn before it is measured: on virtual machines, memory
+/// that has rested for a tenth of a second may be slow to touch again, and only some contenders need much.
+const WARM_UP: Duration = Duration::from_millis(250);
+
 /// Checks in flight while every key is met for the first time, and how long that may take: who commits
 /// every check by itself to a slow disk would take minutes.
 const FILL_IN_FLIGHT: usize = 256;
@@ -132,23 +136,30 @@ fn measured(
     let peer_visit = Rc::new(Visit::new(&keys, 0));
     let bare_visit = Visit::new(&keys, 0);
 
-    let bounds = Bounds { window, checks: u64::MAX };
     let mut rows = Vec::new();
     for &count in in_flight {
         let name = case.name(count);
         eprintln!("{name}");
-        let before = ours.transactions();
-        let mut contenders = vec![
-            Contender::new("ours", || stage.slice(&ours, &ours_visit, count, bounds)),
-            Contender::new("one statement each", || stage.slice(&peer, &peer_visit, count, bounds)),
-        ];
+        let turn = || {
+            stage.slice(&ours, &ours_visit, count, WARM_UP)?;
+            let before = ours.transactions();
+            let costed = stage.slice(&ours, &ours_visit, count, window)?;
+            Ok(Costed { transactions: ours.transactions() - before, ..costed })
+        };
+        let peer_turn = || {
+            stage.slice(&peer, &peer_visit, count, WARM_UP)?;
+            stage.slice(&peer, &peer_visit, count, window)
+        };
+        let mut contenders =
+            vec![Contender::new("ours", turn), Contender::new("one statement each", peer_turn)];
         if let Some(bare) = bare.as_mut().filter(|_| case.has_bare(count)) {
-            let slice = || stage.costed(|| bare.slice(&bare_visit, count, window));
-            contenders.push(Contender::new("the database alone", slice));
+            let turn = || {
+                bare.slice(&bare_visit, count, WARM_UP)?;
+                stage.costed(|| bare.slice(&bare_visit, count, window))
+            };
+            contenders.push(Contender::new("the database alone", turn));
         }
-        let samples = interleave(rounds, &mut contenders)?;
-        let transactions = (ours.transactions() - before) as f64 / (rounds + 1) as f64;
-        rows.extend(figures(&name, &samples, transactions));
+        rows.extend(figures(&name, &interleave(rounds, &mut contenders)?));
     }
     Ok(rows)
 }
@@ -159,17 +170,19 @@ struct Stage<'a> {
     store: &'a Store,
 }
 
-/// A slice with the processor time that each check took, in µs.
+/// A slice with the processor time that each check took, in µs, and the transactions of ours.
 struct Costed {
     slice: Slice,
     client: f64,
+    transactions: u64,
 }
 
 impl Stage<'_> {
     /// Lets a limiter meet every key.
     fn fill<C: Check>(&self, limiter: &Arc<C>, keys: &Arc<Vec<String>>) -> Result<()> {
         let all = Bounds { window: FILL, checks: keys.len() as u64 };
-        self.slice(limiter, &Rc::new(Visit::new(keys, 0)), FILL_IN_FLIGHT, all)?;
+        let visit = Rc::new(Visit::new(keys, 0));
+        self.costed(|| self.runtime.block_on(drive(limiter, &visit, FILL_IN_FLIGHT, all)))?;
         Ok(())
     }
 
@@ -187,8 +200,9 @@ impl Stage<'_> {
         limiter: &Arc<C>,
         visit: &Rc<Visit>,
         in_flight: usize,
-        bounds: Bounds,
+        window: Duration,
     ) -> Result<Costed> {
+        let bounds = Bounds { window, checks: u64::MAX };
         self.costed(|| self.runtime.block_on(drive(limiter, visit, in_flight, bounds)))
     }
 
@@ -201,12 +215,12 @@ impl Stage<'_> {
         let each = |used: Duration| used.as_secs_f64() * 1e6 / checks as f64;
         let server = each(self.store.cpu_time()?.saturating_sub(server));
         let client = each(cpu_time(std::process::id())?.saturating_sub(client));
-        Ok(Costed { slice: Slice { server, ..slice }, client })
+        Ok(Costed { slice: Slice { server, ..slice }, client, transactions: 0 })
     }
 }
 
 /// Speed and latency of each, and how many checks of ours went together.
-fn figures(case: &str, samples: &[Samples<Costed>], transactions: f64) -> Vec<Row> {
+fn figures(case: &str, samples: &[Samples<Costed>]) -> Vec<Row> {
     let unit = |unit, figure: fn(&Costed) -> f64| {
         let figures: Vec<_> = samples.iter().map(|samples| samples.figures(figure)).collect();
         table::compare(case, unit, &figures[0], &figures)
@@ -219,7 +233,8 @@ fn figures(case: &str, samples: &[Samples<Costed>], transactions: f64) -> Vec<Ro
         rows.extend(unit("µs of server CPU", |costed| costed.slice.server));
     }
     rows.extend(unit("µs of client CPU", |costed| costed.client));
-    let together = samples[0].figures(|costed| costed.slice.checks as f64 / transactions);
+    let together =
+        samples[0].figures(|costed| costed.slice.checks as f64 / costed.transactions as f64);
     rows.extend(table::compare(case, "checks/transaction", &together, [&together]));
     rows
 }
