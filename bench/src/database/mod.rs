@@ -136,19 +136,21 @@ fn measured(
     let peer_visit = Rc::new(Visit::new(&keys, 0));
     let bare_visit = Visit::new(&keys, 0);
 
+    let warm_up = Bounds { window: WARM_UP, checks: u64::MAX };
+    let bounds = Bounds { window, checks: u64::MAX };
     let mut rows = Vec::new();
     for &count in in_flight {
         let name = case.name(count);
         eprintln!("{name}");
         let turn = || {
-            stage.slice(&ours, &ours_visit, count, WARM_UP)?;
+            stage.slice(&ours, &ours_visit, count, warm_up)?;
             let before = ours.transactions();
-            let costed = stage.slice(&ours, &ours_visit, count, window)?;
+            let costed = stage.slice(&ours, &ours_visit, count, bounds)?;
             Ok(Costed { transactions: ours.transactions() - before, ..costed })
         };
         let peer_turn = || {
-            stage.slice(&peer, &peer_visit, count, WARM_UP)?;
-            stage.slice(&peer, &peer_visit, count, window)
+            stage.slice(&peer, &peer_visit, count, warm_up)?;
+            stage.slice(&peer, &peer_visit, count, bounds)
         };
         let mut contenders =
             vec![Contender::new("ours", turn), Contender::new("one statement each", peer_turn)];
@@ -181,8 +183,7 @@ impl Stage<'_> {
     /// Lets a limiter meet every key.
     fn fill<C: Check>(&self, limiter: &Arc<C>, keys: &Arc<Vec<String>>) -> Result<()> {
         let all = Bounds { window: FILL, checks: keys.len() as u64 };
-        let visit = Rc::new(Visit::new(keys, 0));
-        self.costed(|| self.runtime.block_on(drive(limiter, &visit, FILL_IN_FLIGHT, all)))?;
+        self.slice(limiter, &Rc::new(Visit::new(keys, 0)), FILL_IN_FLIGHT, all)?;
         Ok(())
     }
 
@@ -200,9 +201,8 @@ impl Stage<'_> {
         limiter: &Arc<C>,
         visit: &Rc<Visit>,
         in_flight: usize,
-        window: Duration,
+        bounds: Bounds,
     ) -> Result<Costed> {
-        let bounds = Bounds { window, checks: u64::MAX };
         self.costed(|| self.runtime.block_on(drive(limiter, visit, in_flight, bounds)))
     }
 

@@ -32,21 +32,30 @@ impl<R> Statement<R> {
         Self { sql: sql.into(), values: values.into(), rows: PhantomData }
     }
 
-    /// Writes the text, and hands each value to `bind`.
     fn walk<'b, DB: Backend>(
         &'b self,
-        mut out: AstPass<'_, 'b, DB>,
-        mut bind: impl FnMut(&mut AstPass<'_, 'b, DB>, &'b Value) -> QueryResult<()>,
+        out: AstPass<'_, 'b, DB>,
+        bind: impl FnMut(&mut AstPass<'_, 'b, DB>, &'b Value) -> QueryResult<()>,
     ) -> QueryResult<()> {
-        let mut values = self.values.iter();
-        for (index, part) in self.sql.split('?').enumerate() {
-            if let Some(value) = (index > 0).then(|| values.next()).flatten() {
-                bind(&mut out, value)?;
-            }
-            out.push_sql(part);
-        }
-        Ok(())
+        walk(&self.sql, &self.values, out, bind)
     }
+}
+
+/// Writes a text, and hands each value to `bind` where its question mark is.
+pub(super) fn walk<'b, DB: Backend, V>(
+    sql: &str,
+    values: &'b [V],
+    mut out: AstPass<'_, 'b, DB>,
+    mut bind: impl FnMut(&mut AstPass<'_, 'b, DB>, &'b V) -> QueryResult<()>,
+) -> QueryResult<()> {
+    let mut values = values.iter();
+    for (index, part) in sql.split('?').enumerate() {
+        if let Some(value) = (index > 0).then(|| values.next()).flatten() {
+            bind(&mut out, value)?;
+        }
+        out.push_sql(part);
+    }
+    Ok(())
 }
 
 // The text tells one statement from another.

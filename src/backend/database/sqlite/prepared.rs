@@ -10,6 +10,8 @@ use diesel::{
     sqlite::Sqlite,
 };
 
+use crate::backend::database::statement::walk;
+
 /// A statement of constant text.
 pub(super) trait Fixed: 'static {
     const SQL: &'static str;
@@ -65,16 +67,10 @@ impl<S: Fixed, const N: usize> Query for Prepared<'_, S, N> {
 impl<S, C, const N: usize> RunQueryDsl<C> for Prepared<'_, S, N> {}
 
 impl<S: Fixed, const N: usize> QueryFragment<Sqlite> for Prepared<'_, S, N> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        let mut parts = S::SQL.split('?');
-        out.push_sql(parts.next().unwrap_or_default());
-        for (value, part) in self.values.iter().zip(parts) {
-            match value {
-                Bound::Text(text) => out.push_bind_param::<Text, str>(text)?,
-                Bound::Int(int) => out.push_bind_param::<BigInt, i64>(int)?,
-            }
-            out.push_sql(part);
-        }
-        Ok(())
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        walk(S::SQL, &self.values, out, |out, value| match value {
+            Bound::Text(text) => out.push_bind_param::<Text, str>(text),
+            Bound::Int(int) => out.push_bind_param::<BigInt, i64>(int),
+        })
     }
 }
